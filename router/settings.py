@@ -1,0 +1,115 @@
+"""Everything configured that is not a route: listeners, limits, timeouts, health, log, guard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from router.table import Address, RouteTable, TcpAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Sizes in bytes; what is larger is refused, never cut."""
+
+    request_line: int = 8192
+    """nginx `large_client_header_buffers 4 8k`: one line fits one buffer; beyond it 414."""
+
+    headers: int = 16_000
+    """Twisted takes 16,384 header bytes; X-Forwarded-* are added on the way. Beyond it 431."""
+
+    header_count: int = 100
+    """HAProxy `tune.http.maxhdr` is 101; Twisted takes 500. Beyond it 431."""
+
+    body: int = 13_107_200
+    """Synapse's own limit for a request that is no upload (200 events of 65,536 bytes). Beyond it 413."""
+
+    media_body: int = 52_428_800
+    """Synapse's default `max_upload_size` (50M), for paths below /_matrix/media/. Beyond it 413."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Seconds."""
+
+    connect: float = 5.0
+    """HAProxy's manual proposes `timeout connect 5s`; loopback answers in far less."""
+
+    first_byte: float = 600.0
+    """The reference deployment's `proxy_read_timeout 600s`: joins take minutes, /sync long-polls."""
+
+    read: float = 60.0
+    """Between two reads of an answer's body: nginx `proxy_read_timeout` default."""
+
+    head: float = 60.0
+    """For a request head, from its first byte: nginx `client_header_timeout` default. Beyond it 408."""
+
+    body: float = 60.0
+    """Between two reads of a request's body: nginx `client_body_timeout` default. Beyond it 408."""
+
+    send: float = 60.0
+    """For a client to take something of what waits for it: nginx `send_timeout` default."""
+
+    idle: float = 65.0
+    """A kept-alive client without a request: the reference deployment's `keepalive_timeout 65`."""
+
+    upstream_idle: float = 45.0
+    """A kept-alive connection to an endpoint: below the 60 s after which Twisted closes its side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How endpoints are watched, in seconds.
+
+    Without a path a TCP connect is the check, as HAProxy's `check`; with one, a GET that must
+    answer 2xx. An endpoint with a request just answered is not asked.
+    """
+
+    path: str | None = None
+    interval: float = 2.0
+    """HAProxy `inter` default."""
+
+    timeout: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What is a replication listener, and which closed prefixes the file opens.
+
+    `replication_ports` are inclusive ranges, on whatever host; `replication_addresses` are single
+    listeners. `open_prefixes` may hold /_synapse/admin and /_synapse/mas, never /_synapse/replication.
+    """
+
+    replication_ports: tuple[tuple[int, int], ...] = ((9000, 9999),)
+    replication_addresses: tuple[Address, ...] = ()
+    open_prefixes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One file's settings, with the contract's defaults."""
+
+    listen: tuple[Address, ...] = (TcpAddress(host="127.0.0.1", port=8080),)
+    admin: tuple[Address, ...] = (TcpAddress(host="127.0.0.1", port=8081),)
+    admin_public: bool = False
+    """Whether the file says in so many words that the admin listener may be off loopback."""
+
+    limits: Limits = Limits()
+    timeouts: Timeouts = Timeouts()
+    health: Health = Health()
+    guard: Guard = Guard()
+    access_log: str = "-"
+    """A path, `-` for standard output, or empty for none."""
+
+    drain_timeout: float = 30.0
+    """Seconds that a SIGTERM gives to requests under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What one routes.yaml says: the table, the settings, and the file it came from."""
+
+    table: RouteTable
+    settings: Settings = field(default_factory=Settings)
+    file: str = "routes.yaml"
+    digest: str = ""
+    """The first six hex digits of the file's SHA-256."""

@@ -1,0 +1,244 @@
+"""Route, RouteTable, Upstream, Endpoint and addresses: frozen values that check themselves.
+
+The waist of the hourglass: whatever reads text ends in a `RouteTable`, whatever serves starts from one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+
+from router.errors import ConfigError, Source, UnknownUpstream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpAddress:
+    """A host as written (a name, or an address in any form that inet_aton takes) and a port."""
+
+    host: str
+    port: int
+
+    def __post_init__(self) -> None:
+        if not self.host:
+            raise ValueError("an address needs a host")
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port {self.port} is not in 0-65535")
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnixAddress:
+    """An absolute path of a unix socket."""
+
+    path: str
+
+    def __post_init__(self) -> None:
+        if not self.path.startswith("/"):
+            raise ValueError(f"unix:{self.path} is not an absolute path")
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+Address = TcpAddress | UnixAddress
+
+
+def parse_address(text: str) -> Address:
+    """Reads `host:port`, `[v6]:port` or `unix:/path`; raises ValueError that says what is wrong."""
+    if text.startswith("unix:"):
+        return UnixAddress(path=text.removeprefix("unix:"))
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or len(port) > 5:
+        raise ValueError(f"{text!r} is not host:port, [v6]:port or unix:/path")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"{text!r}: write an IPv6 address in brackets, as [::1]:8008")
+    return TcpAddress(host=host, port=int(port))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One client listener of one Synapse process."""
+
+    address: Address
+    weight: int = 1
+    instance: str | None = None
+    source: Source | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.weight < 1:
+            raise ValueError(f"weight {self.weight} is not a positive number")
+
+    @property
+    def name(self) -> str:
+        """What metrics, logs and `explain` call it: the address as written."""
+        return str(self.address)
+
+
+class PolicyKind(Enum):
+    """How an upstream orders its endpoints for one request, in nginx's words."""
+
+    ROUND_ROBIN = "round_robin"
+    IP_HASH = "ip_hash"
+    CONSISTENT_HASH = "consistent_hash"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HashKey:
+    """What a consistent hash hashes: `user` (from the token) or `header` (`name`, lower case)."""
+
+    kind: str
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("user", "header"):
+            raise ValueError(f"a key is `user` or `header: NAME`, not {self.kind!r}")
+        if (self.kind == "header") != bool(self.name):
+            raise ValueError("a header key needs a name, and only a header key has one")
+        if self.name != self.name.lower():
+            raise ValueError(f"the name of a header key is kept in lower case, not {self.name!r}")
+
+    def __str__(self) -> str:
+        return f"header {self.name}" if self.name else self.kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A kind, with a key where the kind hashes one."""
+
+    kind: PolicyKind = PolicyKind.ROUND_ROBIN
+    key: HashKey | None = None
+
+    def __post_init__(self) -> None:
+        if (self.kind is PolicyKind.CONSISTENT_HASH) != (self.key is not None):
+            raise ValueError("consistent_hash needs a key, and only consistent_hash has one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """A named group of endpoints that can serve the same requests (nginx upstream, Envoy cluster)."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+    policy: Policy = Policy()
+    source: Source | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.endpoints:
+            raise ConfigError(f"upstream `{self.name}` has no endpoints", source=self.source)
+
+
+class PathForm(Enum):
+    """Which reading of the path a pattern is held against."""
+
+    RAW = "raw"
+    """The path as received, up to the `?`: what Synapse's own patterns see."""
+
+    NORMALISED = "normalised"
+    """Decoded once, slashes merged, dot segments resolved: what nginx's `$uri` holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """An RE2 pattern over bytes (text as Latin-1), searched for anywhere in one form of the path."""
+
+    text: str
+    form: PathForm = PathForm.RAW
+
+
+class Presence(Enum):
+    """What a query predicate asks of a parameter."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryPredicate:
+    """A query parameter, by its decoded name, that must be there or must not."""
+
+    name: str
+    presence: Presence
+
+    def __str__(self) -> str:
+        return f"`{self.name}` is {self.presence.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An answer that the router gives itself, as Matrix JSON."""
+
+    status: int = 404
+    errcode: str = "M_UNRECOGNIZED"
+    error: str = "Unrecognized request"
+
+    def __post_init__(self) -> None:
+        if not 400 <= self.status <= 599:
+            raise ValueError(f"a refusal has a status in 400-599, not {self.status}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One line of the table: what a request must look like, and where it goes.
+
+    Several routes may share a `name` (a group written as a list of paths); `name` is what metrics
+    and logs say, `source` tells the lines apart. Exactly one of `upstream` and `refusal` is set.
+    `methods` is None for all; a route for GET takes HEAD too and OPTIONS ignores methods.
+    `first_byte` is in seconds, `max_body` in bytes; None means what `settings` says.
+    """
+
+    name: str
+    pattern: Pattern
+    methods: frozenset[str] | None = None
+    query: tuple[QueryPredicate, ...] = ()
+    upstream: str | None = None
+    refusal: Refusal | None = None
+    first_byte: float | None = None
+    max_body: int | None = None
+    source: Source | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if (self.upstream is None) == (self.refusal is None):
+            raise ValueError(f"route `{self.name}` needs either an upstream or a refusal")
+
+    def takes_method(self, method: str) -> bool:
+        """Whether the route is for that method."""
+        if self.methods is None or method == "OPTIONS" or method in self.methods:
+            return True
+        return method == "HEAD" and "GET" in self.methods
+
+
+UNMATCHED = Route(name="unmatched", pattern=Pattern(text=""), refusal=Refusal())
+"""The last route of every table: 404 M_UNRECOGNIZED for whatever no other route takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteTable:
+    """The ordered routes, first match wins, and the upstreams they name.
+
+    `routes` always ends with `UNMATCHED`, which is appended here and cannot be written.
+    Raises UnknownUpstream for a route to nowhere.
+    """
+
+    routes: tuple[Route, ...]
+    upstreams: Mapping[str, Upstream]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "upstreams", MappingProxyType(dict(self.upstreams)))
+        if not self.routes or self.routes[-1] is not UNMATCHED:
+            object.__setattr__(self, "routes", (*self.routes, UNMATCHED))
+        for route in self.routes[:-1]:
+            if route.name == UNMATCHED.name:
+                raise ConfigError("the name `unmatched` is taken by the last route", source=route.source)
+            if route.upstream is not None and route.upstream not in self.upstreams:
+                known = ", ".join(self.upstreams) or "none"
+                raise UnknownUpstream(
+                    f"route `{route.name}` goes to `{route.upstream}`, which is not an upstream here",
+                    source=route.source,
+                    hint=f"the file defines: {known}",
+                )
