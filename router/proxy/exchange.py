@@ -1,0 +1,46 @@
+"""The record of one request: made when its head is read, finished in one place, read by metrics, log and status."""
+
+from __future__ import annotations
+
+from router.request import RequestHead
+from router.routing.decision import Forward, Refuse
+from router.table import Endpoint
+
+
+class Exchange:
+    """One request from its head to its end.
+
+    Times are the loop's monotonic seconds, 0.0 for what has not happened. `bytes_in` and `bytes_out`
+    count body bytes as passed on (chunk framing included), `status` is what the client was sent, 0 for
+    nothing. `reason` is empty for an answer passed on whole, else the `reason` of a `ProxyError`
+    or of a `Refuse`. `endpoint` is the one of the last attempt.
+    """
+
+    __slots__ = (
+        "attempts",
+        "bytes_in",
+        "bytes_out",
+        "decision",
+        "ended",
+        "endpoint",
+        "first_byte",
+        "head",
+        "minor",
+        "reason",
+        "started",
+        "status",
+    )
+
+    def __init__(self, head: RequestHead, *, minor: int, started: float) -> None:
+        self.head = head
+        self.minor = minor
+        self.started = started
+        self.decision: Forward | Refuse | None = None
+        self.endpoint: Endpoint | None = None
+        self.attempts = 0
+        self.first_byte = 0.0
+        self.ended = 0.0
+        self.status = 0
+        self.reason = ""
+        self.bytes_in = 0
+        self.bytes_out = 0
