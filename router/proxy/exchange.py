@@ -1,4 +1,4 @@
-"""The record of one request: made when its head is read, finished in one place, read by metrics, log and status."""
+"""The record of one request: read by metrics, access log and status once it has ended."""
 
 from __future__ import annotations
 
