@@ -178,10 +178,17 @@ class UpstreamError(ProxyError):
 
 
 class ConnectFailed(UpstreamError):
-    """Refused, unreachable, or no connection within `timeouts.connect`."""
+    """The endpoint refused the connection or cannot be reached."""
 
     retryable = True
     reason = "connect_failed"
+
+
+class ConnectTimeout(ConnectFailed):
+    """No connection within `timeouts.connect`; nginx answers 504 too."""
+
+    status = 504
+    reason = "connect_timeout"
 
 
 class BadResponse(UpstreamError):

@@ -10,6 +10,8 @@ from router.table import Endpoint
 class Exchange:
     """One request from its head to its end.
 
+    `line` is the request line as received, without its CRLF; `head` is None where it could not be
+    read as a request, and `decision` is None with it.
     Times are the loop's monotonic seconds, 0.0 for what has not happened. `bytes_in` and `bytes_out`
     count body bytes as passed on (chunk framing included), `status` is what the client was sent, 0 for
     nothing. `reason` is empty for an answer passed on whole, else the `reason` of a `ProxyError`
@@ -25,15 +27,15 @@ class Exchange:
         "endpoint",
         "first_byte",
         "head",
-        "minor",
+        "line",
         "reason",
         "started",
         "status",
     )
 
-    def __init__(self, head: RequestHead, *, minor: int, started: float) -> None:
+    def __init__(self, *, line: bytes, head: RequestHead | None, started: float) -> None:
+        self.line = line
         self.head = head
-        self.minor = minor
         self.started = started
         self.decision: Forward | Refuse | None = None
         self.endpoint: Endpoint | None = None
