@@ -63,21 +63,21 @@ def parse_address(text: str) -> Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One client listener of one Synapse process."""
+    """One client listener of one Synapse process.
+
+    `name` is what metrics, logs and `explain` call it: the address as written.
+    """
 
     address: Address
     weight: int = 1
     instance: str | None = None
     source: Source | None = field(default=None, compare=False)
+    name: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.weight < 1:
             raise ValueError(f"weight {self.weight} is not a positive number")
-
-    @property
-    def name(self) -> str:
-        """What metrics, logs and `explain` call it: the address as written."""
-        return str(self.address)
+        object.__setattr__(self, "name", str(self.address))
 
 
 class PolicyKind(Enum):

@@ -38,7 +38,7 @@ class EndpointStates:
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._wall_clock = wall_clock
         self._states: dict[str, EndpointState] = {}
-        self._rotations: dict[Upstream, tuple[int, ...]] = {}
+        self._rotations: dict[str, tuple[int, ...]] = {}
 
     def state(self, endpoint: Endpoint) -> EndpointState:
         """The state of that address, made where it is new."""
@@ -54,11 +54,14 @@ class EndpointStates:
 
     def rotation(self, upstream: Upstream) -> tuple[int, ...]:
         """Round robin's current weights of that upstream, all 0 at first."""
-        return self._rotations.get(upstream) or (0,) * len(upstream.endpoints)
+        weights = self._rotations.get(upstream.name, ())
+        if len(weights) == len(upstream.endpoints):
+            return weights
+        return (0,) * len(upstream.endpoints)
 
     def rotate(self, upstream: Upstream, rotation: tuple[int, ...]) -> None:
         """Commits the step of a decision that was acted on."""
-        self._rotations[upstream] = rotation
+        self._rotations[upstream.name] = rotation
 
     def mark_down(self, endpoint: Endpoint, reason: str) -> bool:
         """Takes the endpoint out of every choice; tells whether that is news."""
