@@ -1,0 +1,101 @@
+"""Finding: one thing that is wrong with a file, where, why it matters and what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from router.config.codes import CODES, Severity
+from router.errors import ConfigError, Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Related:
+    """Another place that the finding is about, and what it has to do with it."""
+
+    source: Source
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One finding.
+
+    `witness` is a request that shows it, as `METHOD TARGET  ->  where it goes`; `label` stands behind
+    the caret.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    source: Source | None = None
+    label: str = ""
+    why: str = ""
+    fix: str = ""
+    related: tuple[Related, ...] = ()
+    witness: str = ""
+
+    def as_error(self) -> ConfigError:
+        """The error that `serve` raises for it."""
+        return CODES[self.code].error(self.message, source=self.source, hint=self.fix)
+
+
+class Findings:
+    """Collects findings in the order in which they are met."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self) -> None:
+        self._found: list[Finding] = []
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        source: Source | None,
+        *,
+        label: str = "",
+        why: str = "",
+        fix: str = "",
+        related: tuple[Related, ...] = (),
+        witness: str = "",
+        severity: Severity | None = None,
+    ) -> None:
+        """Adds one; severity and `why` are the code's own unless said otherwise."""
+        known = CODES[code]
+        self._found.append(
+            Finding(
+                code=code,
+                severity=severity or known.severity,
+                message=message,
+                source=source,
+                label=label,
+                why=why or known.why,
+                fix=fix,
+                related=related,
+                witness=witness,
+            )
+        )
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @property
+    def errors(self) -> int:
+        """How many of them keep the file from being served."""
+        return sum(finding.severity is Severity.ERROR for finding in self._found)
+
+    def sorted(self) -> tuple[Finding, ...]:
+        """In the order of the file, and in that of their discovery within a line."""
+        return tuple(sorted(self._found, key=lambda finding: finding.source.line if finding.source else 0))
+
+
+def suggest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant, if one is near enough."""
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[near[0]] if near else None

@@ -1,0 +1,119 @@
+"""routes.yaml to a `Config`, with every finding of one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from router.config.codes import Severity
+from router.config.document import Document, parse, read
+from router.config.fields import Fields, mapping
+from router.config.findings import Finding, Findings
+from router.config.routes import FORMS, RouteReader
+from router.config.sections import loops, read_settings
+from router.config.upstreams import read_upstreams, unused
+from router.config.values import choice
+from router.guard import Guard
+from router.settings import Config, Settings
+from router.table import PathForm, Route, RouteTable, Upstream
+
+KEYS = (
+    "listen", "admin", "match", "guard", "limits", "timeouts", "health", "access_log", "drain_timeout",
+    "upstreams", "routes",
+)  # fmt: skip
+_SMALLEST = (
+    "write `upstreams: {main: {endpoints: [127.0.0.1:8008]}}` and `routes: [{path: '^/', upstream: main}]`"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What became of a file.
+
+    `config` is None where an error keeps the table from being served; `routes` are those that could
+    be read all the same, so that they can be looked at too. `findings` are in the file's order.
+    """
+
+    config: Config | None
+    findings: tuple[Finding, ...]
+    document: Document
+    routes: tuple[Route, ...] = ()
+    upstreams: int = 0
+    settings: Settings
+
+
+def load(path: str | Path) -> Loaded:
+    """Reads and checks a file; raises nothing, whatever is in it."""
+    findings = Findings()
+    return _load(read(path, findings), findings)
+
+
+def load_bytes(content: bytes, *, file: str = "routes.yaml") -> Loaded:
+    """The same for the bytes of a file."""
+    findings = Findings()
+    return _load(parse(content, file=file, findings=findings), findings)
+
+
+def load_or_raise(path: str | Path) -> Config:
+    """The file's `Config`; raises the first ConfigError of severity error, with its place and a hint."""
+    loaded = load(path)
+    if loaded.config is None:
+        raise next(one for one in loaded.findings if one.severity is Severity.ERROR).as_error()
+    return loaded.config
+
+
+def _load(document: Document, findings: Findings) -> Loaded:
+    fields = mapping(document.root, KEYS, findings, "the file", fix=_SMALLEST)
+    if fields is None:
+        return Loaded(config=None, findings=findings.sorted(), document=document, settings=Settings())
+    settings = read_settings(fields, findings)
+    upstreams, names = read_upstreams(fields.need("upstreams", _SMALLEST), findings)
+    reader = RouteReader(names, _form(fields, findings), findings)
+    routes = reader.read(fields.need("routes", _SMALLEST))
+    unused(upstreams, frozenset(reader.used), findings)
+    _judge(upstreams, settings, findings)
+    config = None
+    if not findings.errors:
+        config = Config(
+            table=RouteTable(routes=routes, upstreams=upstreams),
+            settings=settings,
+            file=document.file,
+            digest=document.digest,
+        )
+    return Loaded(
+        config=config,
+        findings=findings.sorted(),
+        document=document,
+        routes=routes,
+        upstreams=len(upstreams),
+        settings=settings,
+    )
+
+
+def _form(fields: Fields, findings: Findings) -> PathForm:
+    written = fields.get("match")
+    chosen = choice(written, findings, "`match`", FORMS) if written else None
+    return PathForm(chosen) if chosen else PathForm.RAW
+
+
+def _judge(upstreams: dict[str, Upstream], settings: Settings, findings: Findings) -> None:
+    """Adds a finding for each endpoint that no request may be sent to."""
+    guard = Guard(settings.guard)
+    for upstream in upstreams.values():
+        for endpoint in upstream.endpoints:
+            exposed = guard.judge(endpoint.address)
+            if exposed is not None:
+                findings.add(
+                    "H301",
+                    f"the endpoint {endpoint.name} {exposed}",
+                    endpoint.source,
+                    fix="name the worker's client listener; if it is one, list the real replication ports "
+                    "in `guard: {replication: […]}`",
+                )
+            if loops(settings, endpoint.address):
+                findings.add(
+                    "W205",
+                    f"{endpoint.name} is where the router itself listens",
+                    endpoint.source,
+                    fix="write the worker's own listener, or let the router listen elsewhere",
+                )

@@ -1,0 +1,248 @@
+"""The `routes:` of the file: one `Route` for each pattern, in the file's order."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from router.config.document import Items, Mapping, Node, Scalar
+from router.config.fields import Fields, mapping, one_or_more
+from router.config.findings import Findings, Related, suggest
+from router.config.patterns import check_pattern
+from router.config.upstreams import name
+from router.config.values import choice, kind_of, seconds, short, size, whole, word
+from router.errors import Source
+from router.table import (
+    UNMATCHED,
+    PathForm,
+    Pattern,
+    Presence,
+    QueryPredicate,
+    Refusal,
+    Route,
+)
+
+FORMS = MappingProxyType({form.value: form.name for form in PathForm})
+METHODS = (
+    "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT",
+    "ACL", "BIND", "CHECKOUT", "COPY", "LINK", "LOCK", "M-SEARCH", "MERGE", "MKACTIVITY", "MKCALENDAR",
+    "MKCOL", "MOVE", "NOTIFY", "PROPFIND", "PROPPATCH", "PURGE", "REBIND", "REPORT", "SEARCH", "SOURCE",
+    "SUBSCRIBE", "UNBIND", "UNLINK", "UNLOCK", "UNSUBSCRIBE",
+)  # fmt: skip
+"""What llhttp reads, but for CONNECT and TRACE, which are never proxied; those of Matrix first."""
+
+_PRESENCE = MappingProxyType({presence.value: presence.name for presence in Presence})
+_KEYS = ("name", "path", "methods", "query", "match", "upstream", "refuse", "first_byte", "max_body")
+_REFUSALS = (400, 599)
+
+
+class RouteReader:
+    """Reads routes one after the other; remembers the names that are taken and the upstreams used."""
+
+    __slots__ = ("_findings", "_form", "_names", "_upstreams", "used")
+
+    def __init__(self, upstreams: frozenset[str], form: PathForm, findings: Findings) -> None:
+        self._upstreams = upstreams
+        self._form = form
+        self._findings = findings
+        self._names: dict[str, Source] = {}
+        self.used: set[str] = set()
+
+    def read(self, node: Node | None) -> tuple[Route, ...]:
+        """The routes that can be served."""
+        if node is None:
+            return ()
+        if not isinstance(node, Items):
+            self._findings.add(
+                "S009",
+                f"`routes:` is a list, not {kind_of(node)}",
+                node.source,
+                fix="begin each route with `- `",
+            )
+            return ()
+        if not node.items:
+            self._findings.add(
+                "S010", "`routes:` lists none", node.source, fix="write `- {path: '^/', upstream: main}`"
+            )
+        return tuple(route for item in node.items for route in self._group(item))
+
+    def _group(self, node: Node) -> tuple[Route, ...]:
+        findings = self._findings
+        before = findings.errors
+        fields = mapping(node, _KEYS, findings, "a route", fix="write `- {path: '^/', upstream: main}`")
+        if fields is None:
+            return ()
+        upstream, refusal = self._target(fields)
+        patterns = self._patterns(fields)
+        methods = self._methods(fields.get("methods"))
+        query = self._query(fields.get("query"))
+        first_byte, max_body = fields.get("first_byte"), fields.get("max_body")
+        wait = seconds(first_byte, findings, "`first_byte`") if first_byte else None
+        most = size(max_body, findings, "`max_body`") if max_body else None
+        route_name = self._name(fields, upstream or "refuse")
+        if findings.errors > before or not patterns:
+            return ()
+        return tuple(
+            Route(
+                name=route_name,
+                pattern=pattern,
+                methods=methods,
+                query=query,
+                upstream=upstream,
+                refusal=refusal,
+                first_byte=wait,
+                max_body=most,
+                source=source,
+            )
+            for pattern, source in patterns
+        )
+
+    def _name(self, fields: Fields, kind: str) -> str:
+        """The name that is written, or one made of the upstream and the line."""
+        node = fields.get("name")
+        scalar = word(node, self._findings, "`name`") if node else None
+        if scalar is None:
+            made = f"{kind}-{fields.source.line}"
+            again = 2
+            while made in self._names:
+                made = f"{kind}-{fields.source.line}-{again}"
+                again += 1
+            self._names[made] = fields.source
+            return made
+        if scalar.text == UNMATCHED.name:
+            self._findings.add(
+                "R106", "a route cannot be named `unmatched`", scalar.source, fix="name it otherwise"
+            )
+        elif scalar.text in self._names:
+            first = self._names[scalar.text]
+            self._findings.add(
+                "R105",
+                f"two routes are named `{short(scalar.text)}`",
+                scalar.source,
+                related=(Related(source=first, note="first named here"),),
+                fix="name one of them otherwise; paths that belong together can be a list below one `path:`",
+            )
+        elif name(scalar, self._findings, "a route"):
+            self._names[scalar.text] = scalar.source
+        return scalar.text
+
+    def _target(self, fields: Fields) -> tuple[str | None, Refusal | None]:
+        written = [key for key in ("upstream", "refuse") if key in fields.keys]
+        if len(written) != 1:
+            self._findings.add(
+                "R107",
+                "a route has both `upstream` and `refuse`" if written else "this route goes nowhere",
+                fields.keys["refuse"].source if written else fields.source,
+                fix="keep one of them" if written else "add `upstream: NAME`",
+            )
+            return None, None
+        node = fields.get(written[0])
+        if node is None:
+            return None, None
+        if written == ["refuse"]:
+            return None, self._refusal(node)
+        scalar = word(node, self._findings, "`upstream`")
+        if scalar is None:
+            return None, None
+        self.used.add(scalar.text)
+        if scalar.text not in self._upstreams:
+            near = suggest(scalar.text, self._upstreams)
+            known = ", ".join(sorted(self._upstreams)) or "none"
+            self._findings.add(
+                "R102",
+                f"there is no upstream `{short(scalar.text)}`",
+                scalar.source,
+                label=f"did you mean `{near}`?" if near else "",
+                fix=f"write `{near}`" if near else f"define it below `upstreams:`; the file defines {known}",
+            )
+            if near:
+                self.used.add(near)
+        return scalar.text, None
+
+    def _patterns(self, fields: Fields) -> list[tuple[Pattern, Source]]:
+        written = fields.get("match")
+        form = choice(written, self._findings, "`match`", FORMS) if written else self._form.value
+        node = fields.need("path", "write `path: '^/…'`")
+        if isinstance(node, Items) and not node.items:
+            self._findings.add("S010", "`path:` lists none", node.source, fix="list a pattern")
+        patterns = []
+        for item in one_or_more(node):
+            scalar = word(item, self._findings, "a path pattern")
+            reading = PathForm(form) if form else self._form
+            pattern = check_pattern(scalar, reading, self._findings) if scalar else None
+            if scalar and pattern:
+                patterns.append((pattern, scalar.source))
+        return patterns
+
+    def _methods(self, node: Node | None) -> frozenset[str] | None:
+        if node is None:
+            return None
+        methods: set[str] = set()
+        if isinstance(node, Items) and not node.items:
+            self._findings.add(
+                "S010", "`methods:` lists none", node.source, fix="list one, or remove it for every method"
+            )
+        for item in one_or_more(node):
+            scalar = word(item, self._findings, "a method")
+            if scalar is None:
+                continue
+            if scalar.text in METHODS:
+                methods.add(scalar.text)
+                continue
+            near = suggest(scalar.text, METHODS)
+            never = scalar.text.upper() in ("CONNECT", "TRACE")
+            self._findings.add(
+                "R103",
+                f"`{short(scalar.text)}` is {'never proxied' if never else 'not a method'}",
+                scalar.source,
+                fix="remove it" if never or not near else f"write `{near}`",
+            )
+        return frozenset(methods)
+
+    def _query(self, node: Node | None) -> tuple[QueryPredicate, ...]:
+        if node is None:
+            return ()
+        empty = isinstance(node, Mapping)
+        if not isinstance(node, Mapping) or not node.entries:
+            self._findings.add(
+                "R104",
+                f"`query` names parameters with a condition, and is {'empty' if empty else kind_of(node)}",
+                node.source,
+                fix="write `{since: absent}` or `{since: present}`",
+            )
+            return ()
+        predicates = []
+        for entry in node.entries:
+            chosen = self._presence(entry.value, entry.key)
+            if chosen:
+                predicates.append(QueryPredicate(name=entry.key.text, presence=Presence(chosen)))
+        return tuple(predicates)
+
+    def _presence(self, node: Node, key: Scalar) -> str | None:
+        if isinstance(node, Scalar) and node.text in _PRESENCE:
+            return node.text
+        self._findings.add(
+            "R104",
+            f"`{short(key.text)}` is `present` or `absent`, not {kind_of(node)}",
+            node.source if not isinstance(node, Scalar) or node.text else key.source,
+            fix=f"write `{{{short(key.text)}: present}}` or `{{{short(key.text)}: absent}}`",
+        )
+        return None
+
+    def _refusal(self, node: Node) -> Refusal | None:
+        findings = self._findings
+        fields = mapping(
+            node, ("status", "errcode", "error"), findings, "`refuse`", fix="write `{status: 404}`"
+        )
+        if fields is None:
+            return None
+        default = Refusal()
+        status, errcode, error = fields.get("status"), fields.get("errcode"), fields.get("error")
+        least, most = _REFUSALS
+        number = whole(status, findings, "`status`", least=least, most=most) if status else default.status
+        code = word(errcode, findings, "`errcode`") if errcode else None
+        text = word(error, findings, "`error`") if error else None
+        return Refusal(
+            status=number or default.status,
+            errcode=code.text if code else default.errcode,
+            error=text.text if text else default.error,
+        )

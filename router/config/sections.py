@@ -1,0 +1,254 @@
+"""Everything in the file that is not a route or an upstream: listeners, guard, limits, timeouts, log."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+
+from router.config.document import Items, Mapping, Node, Scalar
+from router.config.fields import Fields, mapping, one_or_more
+from router.config.findings import Findings, suggest
+from router.config.values import address, seconds, short, size, whole, word, yes_or_no
+from router.settings import Guard, Health, Limits, Settings, Timeouts
+from router.table import Address, TcpAddress, UnixAddress, parse_address
+
+OPENABLE = ("/_synapse/admin", "/_synapse/mas")
+"""The closed prefixes that a file may open."""
+
+_REPLICATION = "/_synapse/replication"
+_LIMITS = tuple(field.name for field in dataclasses.fields(Limits))
+_TIMEOUTS = tuple(field.name for field in dataclasses.fields(Timeouts))
+
+
+def read_settings(fields: Fields, findings: Findings) -> Settings:
+    """The settings of the file; where one is wrong there is a finding, and the default stands in for it."""
+    default = Settings()
+    admin, public = _admin(fields.get("admin"), default, findings)
+    drain, log = fields.get("drain_timeout"), fields.get("access_log")
+    drained = seconds(drain, findings, "`drain_timeout`", zero=True) if drain else None
+    return Settings(
+        listen=_addresses(fields.get("listen"), findings, "`listen`") or default.listen,
+        admin=admin,
+        admin_public=public,
+        limits=_limits(fields.get("limits"), findings),
+        timeouts=_timeouts(fields.get("timeouts"), findings),
+        health=_health(fields.get("health"), findings),
+        guard=_guard(fields.get("guard"), findings),
+        access_log=_access_log(log, findings) if log else default.access_log,
+        drain_timeout=default.drain_timeout if drained is None else drained,
+    )
+
+
+def _addresses(node: Node | None, findings: Findings, what: str) -> tuple[Address, ...]:
+    if isinstance(node, Items) and not node.items:
+        findings.add(
+            "S010", f"{what} lists none", node.source, fix="list an address, or remove it for the default"
+        )
+    found: dict[Address, None] = {}
+    for item in one_or_more(node):
+        parsed = address(item, findings, what)
+        if parsed in found:
+            findings.add("S013", f"{parsed} stands twice in {what}", item.source, fix="keep one of them")
+        elif parsed is not None:
+            found[parsed] = None
+    return tuple(found)
+
+
+def _admin(node: Node | None, default: Settings, findings: Findings) -> tuple[tuple[Address, ...], bool]:
+    public: bool | None = False
+    if isinstance(node, Mapping):
+        fields = Fields(node, ("listen", "public"), findings, "`admin`")
+        said = fields.get("public")
+        public = yes_or_no(said, findings, "`public`") if said else False
+        node = fields.get("listen")
+    found = _addresses(node, findings, "`admin`")
+    for item in one_or_more(node) if not public else ():
+        parsed = _quietly(item)
+        if parsed is not None and not is_loopback(parsed):
+            findings.add(
+                "H303",
+                f"the admin listener {parsed} is not on loopback",
+                item.source,
+                fix=f"write `127.0.0.1:{getattr(parsed, 'port', 8081)}`, or say it in so many words: "
+                f"`admin: {{listen: '{parsed}', public: true}}`",
+            )
+    return found or default.admin, bool(public)
+
+
+def _quietly(node: Node) -> Address | None:
+    """The address, where it is one: what is wrong with it has been reported."""
+    try:
+        return parse_address(node.text) if isinstance(node, Scalar) else None
+    except ValueError:
+        return None
+
+
+def is_loopback(where: Address) -> bool:
+    """Whether only this machine can reach a listener there."""
+    if isinstance(where, UnixAddress) or where.host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(where.host).is_loopback
+    except ValueError:
+        return False
+
+
+def _limits(node: Node | None, findings: Findings) -> Limits:
+    fields = mapping(node, _LIMITS, findings, "`limits`")
+    default = Limits()
+    if fields is None:
+        return default
+    read: dict[str, int] = {}
+    for key in _LIMITS:
+        written = fields.get(key)
+        if written is None:
+            continue
+        counts = key == "header_count"
+        value = (
+            whole(written, findings, f"`{key}`", least=1) if counts else size(written, findings, f"`{key}`")
+        )
+        if value is not None:
+            read[key] = value
+    for key, most, advice in (("headers", 16_384, "16000"), ("header_count", 500, "100")):
+        if read.get(key, 0) > most:
+            findings.add(
+                "H305", f"`{key}` is above {most:,}", fields.place(key), fix=f"write `{advice}` or less"
+            )
+    return dataclasses.replace(default, **read)
+
+
+def _timeouts(node: Node | None, findings: Findings) -> Timeouts:
+    fields = mapping(node, _TIMEOUTS, findings, "`timeouts`")
+    default = Timeouts()
+    if fields is None:
+        return default
+    read: dict[str, float] = {}
+    for key in _TIMEOUTS:
+        written = fields.get(key)
+        value = seconds(written, findings, f"`{key}`") if written else None
+        if value is not None:
+            read[key] = value
+    if read.get("upstream_idle", 0) >= 60:
+        findings.add(
+            "H306",
+            "`upstream_idle` is not below the 60 s after which Synapse closes",
+            fields.place("upstream_idle"),
+            fix="write `45s`",
+        )
+    return dataclasses.replace(default, **read)
+
+
+def _health(node: Node | None, findings: Findings) -> Health:
+    fields = mapping(node, ("path", "interval", "timeout"), findings, "`health`")
+    default = Health()
+    if fields is None:
+        return default
+    path, interval, timeout = fields.get("path"), fields.get("interval"), fields.get("timeout")
+    scalar = word(path, findings, "`path`") if path else None
+    if scalar and not (scalar.text.startswith("/") and scalar.text.isascii() and scalar.text.isprintable()):
+        findings.add(
+            "S011", f"`{short(scalar.text)}` is not a path to ask for", scalar.source, fix="write `/health`"
+        )
+        scalar = None
+    elif scalar and " " in scalar.text:
+        findings.add("S011", "the path holds a space", scalar.source, fix="write `%20`")
+    return Health(
+        path=scalar.text if scalar else None,
+        interval=(interval and seconds(interval, findings, "`interval`")) or default.interval,
+        timeout=(timeout and seconds(timeout, findings, "`timeout`")) or default.timeout,
+    )
+
+
+def _access_log(node: Node, findings: Findings) -> str:
+    if isinstance(node, Items):
+        findings.add(
+            "S009", "`access_log` is a single word, not a list", node.source, fix="write `'-'` with quotes"
+        )
+        return "-"
+    scalar = word(node, findings, "`access_log`")
+    if scalar is None:
+        return "-"
+    return "" if scalar.text.lower() in ("off", "no", "false", "none") else scalar.text
+
+
+def _guard(node: Node | None, findings: Findings) -> Guard:
+    fields = mapping(node, ("replication", "open"), findings, "`guard`")
+    default = Guard()
+    if fields is None:
+        return default
+    written = fields.get("replication")
+    ports: list[tuple[int, int]] = []
+    addresses: list[Address] = []
+    for item in one_or_more(written):
+        _replication(item, ports, addresses, findings)
+    if isinstance(written, Items) and not written.items:
+        findings.add(
+            "H304", "`replication` names no port", written.source, fix="remove the line for 9000-9999"
+        )
+    return Guard(
+        replication_ports=tuple(ports) if written else default.replication_ports,
+        replication_addresses=tuple(addresses),
+        open_prefixes=_open(fields.get("open"), findings),
+    )
+
+
+def _replication(
+    node: Node, ports: list[tuple[int, int]], addresses: list[Address], findings: Findings
+) -> None:
+    """A port, a range of ports, an address or a unix path."""
+    scalar = word(node, findings, "`replication`")
+    if scalar is None:
+        return
+    low, dash, high = scalar.text.partition("-")
+    if not (low.isascii() and low.isdigit() and (not dash or (high.isascii() and high.isdigit()))):
+        parsed = address(node, findings, "`replication`")
+        if parsed is not None:
+            addresses.append(parsed)
+        return
+    first, last = low.lstrip("0") or "0", (high if dash else low).lstrip("0") or "0"
+    if max(len(first), len(last)) > 5 or not 1 <= int(first) <= int(last) <= 65535:
+        findings.add(
+            "S011",
+            f"`{short(scalar.text)}` is not a port or a range of ports",
+            scalar.source,
+            fix="write the lower port first, both in 1-65535, as 9000-9999",
+        )
+        return
+    ports.append((int(first), int(last)))
+
+
+def _open(node: Node | None, findings: Findings) -> frozenset[str]:
+    opened: set[str] = set()
+    for item in one_or_more(node):
+        scalar = word(item, findings, "`open`")
+        if scalar is None:
+            continue
+        prefix = scalar.text.rstrip("/")
+        if prefix in OPENABLE:
+            opened.add(prefix)
+        elif "replication" in prefix.lower():
+            findings.add("H302", f"`{_REPLICATION}` is never opened", scalar.source, fix="remove it")
+        else:
+            near = suggest(prefix, OPENABLE)
+            findings.add(
+                "S012",
+                f"`{short(scalar.text)}` is not a closed prefix",
+                scalar.source,
+                label=f"did you mean `{near}`?" if near else "",
+                fix=f"only {' and '.join(OPENABLE)} can be opened",
+            )
+    return frozenset(opened)
+
+
+def loops(settings: Settings, where: Address) -> bool:
+    """Whether an endpoint there is one of the router's own listeners."""
+    return any(_same_listener(own, where) for own in (*settings.listen, *settings.admin))
+
+
+def _same_listener(own: Address, where: Address) -> bool:
+    if own == where:
+        return not (isinstance(own, TcpAddress) and own.port == 0)
+    if isinstance(own, UnixAddress) or isinstance(where, UnixAddress):
+        return False
+    everywhere = own.host in ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
+    return own.port == where.port and is_loopback(where) and (everywhere or is_loopback(own))

@@ -1,0 +1,202 @@
+"""The `upstreams:` of the file: named groups of endpoints, each with a policy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as MappingType
+from types import MappingProxyType
+
+from router.config.document import Entry, Mapping, Node, Scalar
+from router.config.fields import Fields, mapping
+from router.config.findings import Findings, Related
+from router.config.values import address, choice, kind_of, short, whole, word
+from router.table import Address, Endpoint, HashKey, Policy, PolicyKind, TcpAddress, Upstream
+
+POLICIES = MappingProxyType({kind.value: kind.name for kind in PolicyKind})
+
+MOST_WEIGHT = 256
+"""HAProxy's bound; a consistent hash keeps 160 points for each unit of weight."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110 section 5.6.2, token."""
+
+
+def name(scalar: Scalar, findings: Findings, what: str) -> str | None:
+    """A name of an upstream or a route: one word for metrics, logs and `explain --batch`."""
+    if _NAME.fullmatch(scalar.text) and len(scalar.text) <= 64:
+        return scalar.text
+    findings.add(
+        "S014",
+        f"`{short(scalar.text)}` cannot name {what}",
+        scalar.source,
+        fix="use at most 64 letters, digits, `_`, `-` and `.`, and begin with a letter, a digit or `_`",
+    )
+    return None
+
+
+def read_upstreams(node: Node | None, findings: Findings) -> tuple[dict[str, Upstream], frozenset[str]]:
+    """The upstreams that can be served, and the names of all that were written."""
+    if node is None:
+        return {}, frozenset()
+    if not isinstance(node, Mapping):
+        findings.add(
+            "S009",
+            f"`upstreams:` is a mapping of names to upstreams, not {kind_of(node)}",
+            node.source,
+            fix="write `main: {endpoints: [127.0.0.1:8008]}` below it",
+        )
+        return {}, frozenset()
+    if not node.entries:
+        findings.add("S010", "`upstreams:` defines none", node.source, fix="define one for the main process")
+    read = {entry.key.text: _upstream(entry, findings) for entry in node.entries}
+    return {key: value for key, value in read.items() if value is not None}, frozenset(read)
+
+
+def _upstream(entry: Entry, findings: Findings) -> Upstream | None:
+    known = name(entry.key, findings, "an upstream")
+    where = f"upstream `{short(entry.key.text)}`"
+    if isinstance(entry.value, Scalar) and entry.value.is_null:
+        _no_endpoints(entry.key, findings)
+        return None
+    fields = mapping(
+        entry.value,
+        ("policy", "key", "endpoints"),
+        findings,
+        where,
+        fix="write `{endpoints: [127.0.0.1:8008]}`",
+    )
+    if fields is None:
+        return None
+    policy = _policy(fields, findings, where)
+    endpoints = _endpoints(fields, entry.key, findings)
+    if known is None or policy is None or not endpoints:
+        return None
+    return Upstream(name=known, endpoints=endpoints, policy=policy, source=entry.key.source)
+
+
+def _no_endpoints(key: Scalar, findings: Findings) -> None:
+    findings.add(
+        "W201",
+        f"upstream `{short(key.text)}` has no endpoints",
+        key.source,
+        fix="list the client listeners of its workers, as `endpoints: [127.0.0.1:8101]`",
+    )
+
+
+def _policy(fields: Fields, findings: Findings, where: str) -> Policy | None:
+    written = fields.get("policy")
+    chosen = choice(written, findings, "`policy`", POLICIES) if written else PolicyKind.ROUND_ROBIN.value
+    node = fields.get("key")
+    key = _hash_key(node, findings) if node else None
+    if chosen is None or (node and key is None):
+        return None
+    kind = PolicyKind(chosen)
+    if kind is PolicyKind.CONSISTENT_HASH and key is None:
+        findings.add(
+            "W204",
+            f"{where} is consistent_hash and has no `key:`",
+            fields.place("policy"),
+            fix="write `key: user`, or `key: {header: Authorization}`",
+        )
+        return None
+    if kind is not PolicyKind.CONSISTENT_HASH and key is not None:
+        findings.add(
+            "W204",
+            f"{where} has a key, and {kind.value} hashes none",
+            fields.place("key"),
+            fix="write `policy: consistent_hash`, or remove the key",
+        )
+        return None
+    return Policy(kind=kind, key=key)
+
+
+def _hash_key(node: Node, findings: Findings) -> HashKey | None:
+    if isinstance(node, Scalar):
+        kind = choice(node, findings, "`key`", {"user": "the user in the token", "header": "a header field"})
+        if kind == "header":
+            findings.add(
+                "S010",
+                "`key: header` names no header",
+                node.source,
+                fix="write `key: {header: Authorization}`",
+            )
+            return None
+        return HashKey(kind=kind) if kind else None
+    fields = mapping(node, ("header",), findings, "`key`", fix="write `user` or `{header: Authorization}`")
+    written = fields.need("header", "write `{header: Authorization}`") if fields else None
+    scalar = word(written, findings, "`header`") if written else None
+    if scalar is None:
+        return None
+    if not _FIELD_NAME.fullmatch(scalar.text):
+        findings.add("S014", f"`{short(scalar.text)}` is not the name of a header field", scalar.source)
+        return None
+    return HashKey(kind="header", name=scalar.text.lower())
+
+
+def _endpoints(fields: Fields, key: Scalar, findings: Findings) -> tuple[Endpoint, ...]:
+    node = fields.get("endpoints")
+    if node is None or isinstance(node, Mapping):
+        if isinstance(node, Mapping):
+            findings.add("S009", "`endpoints` is a list, not a mapping", node.source, fix="put it into `[ ]`")
+        elif "endpoints" not in fields.keys:
+            _no_endpoints(key, findings)
+        return ()
+    nodes = (node,) if isinstance(node, Scalar) else node.items
+    if not nodes:
+        _no_endpoints(key, findings)
+    read = [_endpoint(item, findings) for item in nodes]
+    found: dict[Address, Endpoint] = {}
+    for endpoint in (one for one in read if one is not None):
+        if endpoint.address in found:
+            first = found[endpoint.address].source
+            findings.add(
+                "W203",
+                f"{endpoint.name} stands twice in upstream `{short(key.text)}`",
+                endpoint.source,
+                fix="keep one of them, with `weight: 2` if it is to take twice the share",
+                related=(Related(source=first, note="first listed here"),) if first else (),
+            )
+        found.setdefault(endpoint.address, endpoint)
+    return tuple(found.values())
+
+
+def _endpoint(node: Node, findings: Findings) -> Endpoint | None:
+    weight: int | None = 1
+    instance: str | None = None
+    place: Node | None = node
+    if not isinstance(node, Scalar):
+        fields = mapping(
+            node,
+            ("address", "weight", "instance"),
+            findings,
+            "an endpoint",
+            fix="write `127.0.0.1:8101` or `{address: 127.0.0.1:8101, weight: 2}`",
+        )
+        if fields is None:
+            return None
+        place = fields.need("address", "write `address: 127.0.0.1:8101`")
+        written = fields.get("weight")
+        weight = whole(written, findings, "`weight`", least=1, most=MOST_WEIGHT) if written else 1
+        named = fields.get("instance")
+        scalar = word(named, findings, "`instance`") if named else None
+        instance = name(scalar, findings, "an instance") if scalar else None
+    where = address(place, findings, "an endpoint") if place else None
+    if where is None or weight is None or place is None:
+        return None
+    if isinstance(where, TcpAddress) and where.port == 0:
+        findings.add("S013", "an endpoint has no port 0", place.source, fix="write the worker's port")
+        return None
+    return Endpoint(address=where, weight=weight, instance=instance, source=place.source)
+
+
+def unused(upstreams: MappingType[str, Upstream], used: frozenset[str], findings: Findings) -> None:
+    """Adds a finding for each upstream that no route names."""
+    for upstream in upstreams.values():
+        if upstream.name not in used:
+            findings.add(
+                "W202",
+                f"no route uses upstream `{upstream.name}`",
+                upstream.source,
+                fix="send routes there, or remove it",
+            )
