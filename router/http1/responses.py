@@ -1,0 +1,152 @@
+"""Response heads on the wire: where one ends, and how the body behind it is framed.
+
+An endpoint is trusted more than a client, and its head is read as strictly: two readers of one answer
+must agree on where it ends. Whatever llhttp refuses is refused; beyond it, what `parse_response`
+names. Each head is read alone, 1xx answers too, by a fresh parser that sees no body: llhttp cannot
+know that a request was HEAD, and does not say where a body that ends with the connection ends.
+"""
+
+from __future__ import annotations
+
+import re
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from router.errors import BadResponse
+from router.http1.fields import (
+    MAX_LENGTH_DIGITS,
+    SILENT,
+    fault_in,
+    join_repeated,
+    persists,
+    quote,
+    split_fields,
+)
+
+MAX_RESPONSE_HEAD = 65_536
+"""Bytes: four times HAProxy's `tune.bufsize`, sixteen times nginx's `proxy_buffer_size` of one page."""
+
+_START = b"HTTP/1."
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
+
+
+class ResponseMessage:
+    """One response head, of a final answer or of a 1xx one.
+
+    `line` is the status line and `lines` the fields as they came, without CRLF; `headers` the same
+    fields with names in lower case and values without blanks around them. `content_length` (-1 for
+    none) and `chunked` are what the fields say; `no_body` (HEAD, 1xx, 204, 304) says that nothing
+    follows all the same, `until_close` that the end of the connection is the end of the body.
+    """
+
+    __slots__ = (
+        "chunked",
+        "content_length",
+        "headers",
+        "keep_alive",
+        "line",
+        "lines",
+        "minor",
+        "no_body",
+        "status",
+        "until_close",
+    )
+
+    def __init__(
+        self,
+        *,
+        line: bytes,
+        status: int,
+        minor: int,
+        headers: list[tuple[bytes, bytes]],
+        lines: list[bytes],
+        no_body: bool,
+    ) -> None:
+        self.line = line
+        self.status = status
+        self.minor = minor
+        self.headers = headers
+        self.lines = lines
+        self.no_body = no_body
+        self.content_length = -1
+        self.chunked = False
+        self.until_close = False
+        self.keep_alive = minor == 1
+
+
+def end_of_response_head(buffer: bytes | bytearray, searched: int) -> int:
+    """The index just after the head that `buffer` starts with, or -1 where more bytes are needed.
+
+    `searched` is how many of the bytes an earlier call has seen. Raises BadResponse for a head of more
+    than MAX_RESPONSE_HEAD bytes, and at once for what can never become one.
+    """
+    end = buffer.find(b"\r\n\r\n", searched - 3 if searched > 3 else 0) + 4
+    if 3 < end <= MAX_RESPONSE_HEAD:
+        return end
+    if end > 3 or len(buffer) > MAX_RESPONSE_HEAD:
+        raise BadResponse(f"the head of the answer has more than {MAX_RESPONSE_HEAD} bytes")
+    start = bytes(buffer[: len(_START)])
+    if not _START.startswith(start):
+        raise BadResponse(f"an answer starts with HTTP/1.1, not with {quote(start)}")
+    at = buffer.find(b"\n", searched)
+    while at >= 0:
+        if buffer[at - 1] != 0x0D:
+            raise BadResponse(f"byte {at + 1} of the head of the answer is a LF without a CR before it")
+        at = buffer.find(b"\n", at + 1)
+    return -1
+
+
+def parse_response(head: bytes, request_method: str) -> ResponseMessage:
+    """Reads one head, from its version to its empty line, as `end_of_response_head` found it.
+
+    Raises BadResponse for whatever llhttp refuses, for a version other than 1.0 and 1.1, a status
+    outside 100-599, 101 (no upgrade was asked for), a control in the reason, and a Transfer-Encoding
+    other than `chunked` or in HTTP/1.0.
+    """
+    line, *lines, _, _ = head.split(b"\r\n")
+    shape = _STATUS_LINE.fullmatch(line)
+    if shape is None:
+        raise BadResponse(f"the answer's first line {quote(line)} is not `HTTP/1.x STATUS reason`, 100-599")
+    minor, status = int(shape[1]), int(shape[2])
+    if status == 101:
+        raise BadResponse("the answer switches protocols (101), which nobody asked for")
+    try:
+        HttpResponseParser(SILENT).feed_data(head)
+    except (HttpParserError, HttpParserUpgrade) as error:
+        raise BadResponse(fault_in(lines) or f"the head of the answer is malformed: {error}") from None
+
+    headers = split_fields(lines)
+    fields = dict(headers)
+    if len(fields) != len(headers):
+        fields = join_repeated(headers)
+    message = ResponseMessage(
+        line=line,
+        status=status,
+        minor=minor,
+        headers=headers,
+        lines=lines,
+        no_body=request_method == "HEAD" or status < 200 or status in (204, 304),
+    )
+    if b"connection" in fields:
+        message.keep_alive = persists(fields[b"connection"], minor)
+    _framing(message, fields)
+    return message
+
+
+def _framing(message: ResponseMessage, fields: dict[bytes, bytes]) -> None:
+    """RFC 9112 section 6.3; llhttp has refused both fields together, and repeated lengths."""
+    coding = fields.get(b"transfer-encoding")
+    length = fields.get(b"content-length")
+    if coding is not None:
+        if coding.lower() != b"chunked":
+            raise BadResponse(f"the answer's Transfer-Encoding {quote(coding)} is not `chunked` alone")
+        if message.minor == 0:
+            raise BadResponse("an HTTP/1.0 answer cannot have a Transfer-Encoding (RFC 9112 section 6.1)")
+        message.chunked = True
+    elif length is not None:
+        if len(length) > MAX_LENGTH_DIGITS:
+            raise BadResponse(f"the answer's Content-Length {quote(length)} is too long a number")
+        message.content_length = int(length)
+    elif not message.no_body:
+        message.until_close = True
+        message.keep_alive = False
