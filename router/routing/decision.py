@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
-from router.table import Endpoint, Refusal, Route, Upstream
-
-
-class EndpointView(Protocol):
-    """What a decision may know of live endpoints: it reads, and commits nothing."""
-
-    def is_up(self, endpoint: Endpoint) -> bool:
-        """Whether requests may be sent to the endpoint now."""
-
-    def rotation(self, upstream: Upstream) -> tuple[int, ...]:
-        """Round robin's current weights, one for each endpoint of the upstream."""
+from router.request import RequestHead
+from router.routing.snapshot import Snapshot
+from router.routing.view import EndpointView
+from router.table import UNMATCHED, Endpoint, Refusal, Route, Upstream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +36,21 @@ class Refuse:
 
 
 Decision = Forward | Refuse
+
+
+def decide(snapshot: Snapshot, head: RequestHead, view: EndpointView) -> Decision:
+    """Guard, then the first route that takes the request, then the order of its upstream's endpoints.
+
+    Raises ProxyError (500) where RE2 gives no answer for the table's patterns.
+    """
+    closed = snapshot.guard.refuses(head)
+    if closed is not None:
+        return Refuse(route=None, refusal=closed, reason="guard")
+    index = snapshot.matcher.first(head)
+    target = snapshot.targets[index]
+    if isinstance(target, Refusal):
+        route = snapshot.table.routes[index]
+        return Refuse(route=route, refusal=target, reason="unmatched" if route is UNMATCHED else "route")
+    route, upstream, balancer = target
+    candidates, key, rotation = balancer.choose(head, view)
+    return Forward(route=route, upstream=upstream, candidates=candidates, key=key, rotation=rotation)

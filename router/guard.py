@@ -1,0 +1,214 @@
+"""The one home of the guard: replication is never reachable, by endpoint, by socket or by path."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from router.errors import ReplicationExposed
+from router.request import RequestHead
+from router.settings import Guard as GuardSettings
+from router.table import Address, Endpoint, Refusal, TcpAddress, UnixAddress
+
+Resolve: TypeAlias = Callable[[str, int], Iterable[str]]
+"""From a host name and a port to addresses as text; raises OSError where there are none."""
+
+NEVER_OPEN = "/_synapse/replication"
+CLOSED_PREFIXES = frozenset({NEVER_OPEN, "/_synapse/admin", "/_synapse/mas"})
+
+CLOSED = Refusal(status=404, errcode="M_UNRECOGNIZED", error="Unrecognized request")
+AMBIGUOUS = Refusal(
+    status=400,
+    errcode="M_UNKNOWN",
+    error="The path means one thing as sent and another when decoded or resolved",
+)
+
+IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Two words that no host spells, for all addresses that mean the same machine and for a wildcard.
+_LOOPBACK = "<loopback>"
+_ANY = "<any>"
+
+_MATRIX_PLACES = frozenset({b"client", b"federation", b"key", b"media"})
+# Where most requests go. Without an escape or a dot that moves a border, all readings of them agree.
+_ORDINARY = (b"/_matrix/client/", b"/_matrix/federation/", b"/_matrix/media/", b"/_matrix/key/")
+
+
+def resolve_by_system(host: str, port: int) -> Iterable[str]:
+    """What getaddrinfo(3) knows of the host; blocks while it asks."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+class Guard:
+    """Judges endpoints, resolved socket addresses and request paths by what `settings.Guard` says.
+
+    Replication listeners are unauthenticated (Synapse's worker documentation: "must not be exposed"),
+    so what can't be told apart from one is taken for one: all loopback addresses are one host, and a
+    listener on every address is on every host.
+    """
+
+    __slots__ = ("_closed", "_listeners", "_resolve", "_settings", "_sockets")
+
+    def __init__(self, settings: GuardSettings, resolve: Resolve = resolve_by_system) -> None:
+        self._settings = settings
+        self._resolve = resolve
+        self._closed = frozenset(
+            prefix.encode()
+            for prefix in CLOSED_PREFIXES
+            if prefix == NEVER_OPEN or prefix not in settings.open_prefixes
+        )
+        listed = settings.replication_addresses
+        self._listeners = tuple(address for address in listed if isinstance(address, TcpAddress))
+        self._sockets = tuple(address.path for address in listed if isinstance(address, UnixAddress))
+
+    def judge(self, address: Address) -> str | None:
+        """Why the address is, or could be, a replication listener; None where it is not.
+
+        A name is resolved where a listed listener has its port, since only then can it matter; one
+        that doesn't resolve yet is judged again by its socket address, before each connect.
+        """
+        if isinstance(address, UnixAddress):
+            return self._judge_unix(address.path)
+        return self._judge_port(address.port) or self._judge_host(address.host, address.port, self._resolve)
+
+    def judge_sockaddr(self, sockaddr: tuple[str | int, ...] | str | bytes) -> str | None:
+        """The same for what a socket is about to connect to, as the socket module writes addresses."""
+        if isinstance(sockaddr, tuple):
+            host, port = str(sockaddr[0]), int(sockaddr[1])
+            return self._judge_port(port) or self._judge_host(host, port, _resolved_already)
+        return self._judge_unix(os.fsdecode(sockaddr))
+
+    def check(self, endpoint: Endpoint) -> None:
+        """Raises ReplicationExposed, at the endpoint's source, for an endpoint that can't be served."""
+        reason = self.judge(endpoint.address)
+        if reason is not None:
+            raise ReplicationExposed(
+                f"the endpoint {endpoint.name} {reason}",
+                source=endpoint.source,
+                hint="name the worker's client listener; if that is one, list the ports and sockets that "
+                "replication really has under `guard: {replication: […]}`",
+            )
+
+    def refuses(self, head: RequestHead) -> Refusal | None:
+        """The answer to a head whose path is closed or ambiguous; None lets it pass.
+
+        Synapse is reached by two readings at once: Twisted splits the raw path at `/` and decodes each
+        segment to walk its tree of resources (twisted/web/server.py, Request.process), while most of
+        Synapse's resources hold regular expressions against the raw path (synapse/http/server.py,
+        JsonResource). nginx, in front of it or replaced by this, reads the normalised path. All three
+        have to agree on the place that is asked for.
+        """
+        path = head.path
+        if not head.reshaped and path.startswith(_ORDINARY):
+            return None
+        segments = _first_two(path)
+        place = _place(segments)
+        if b"%" in path and _place([unquote_to_bytes(segment) for segment in segments]) != place:
+            return AMBIGUOUS
+        if head.reshaped and _place(_first_two(head.normalised)) != place:
+            return AMBIGUOUS
+        return CLOSED if place in self._closed else None
+
+    def _judge_port(self, port: int) -> str | None:
+        for low, high in self._settings.replication_ports:
+            if low <= port <= high:
+                listed = str(low) if low == high else f"{low}-{high}"
+                return f"has a replication port ({listed})"
+        return None
+
+    def _judge_host(self, host: str, port: int, resolve: Resolve) -> str | None:
+        listeners = [listener for listener in self._listeners if listener.port == port]
+        if not listeners:
+            return None
+        asked = _hosts(host, port, resolve)
+        if _ANY in asked:
+            asked |= {_LOOPBACK}
+        for listener in listeners:
+            listed = _hosts(listener.host, port, self._resolve)
+            if _ANY in listed or asked & listed:
+                return f"is the replication listener {listener}"
+        return None
+
+    def _judge_unix(self, path: str) -> str | None:
+        try:
+            real = Path(path).resolve()
+            for name in (Path(path).name, real.name):
+                if "replication" in name.lower():
+                    return f"has `replication` in its file name ({name})"
+            for listed in self._sockets:
+                if real == Path(listed).resolve() or _same_file(real, Path(listed)):
+                    return f"is the replication listener unix:{listed}"
+        except (OSError, RuntimeError, ValueError) as error:
+            # A loop of links, or a NUL: nothing that could be served, so nothing that need be told apart.
+            return f"has a path that cannot be followed ({error})"
+        return None
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """By device and inode, so that hard links and bind mounts are seen through; no for what isn't there."""
+    try:
+        return one.samefile(other)
+    except FileNotFoundError:
+        return False
+
+
+def _hosts(host: str, port: int, resolve: Resolve) -> frozenset[str]:
+    """Every address that the host stands for, and its own name, each in one spelling.
+
+    Linux connects the unspecified address to loopback; as a listener it is every address.
+    """
+    name = host.lower().rstrip(".")
+    numeric = _numeric(name)
+    if numeric is not None:
+        return frozenset({_spelling(numeric)})
+    if name == "localhost" or name.endswith(".localhost"):
+        return frozenset({_LOOPBACK, name})
+    try:
+        found = [_numeric(text) for text in resolve(host, port)]
+    except (OSError, UnicodeError):
+        found = []
+    return frozenset({name, *(_spelling(address) for address in found if address is not None)})
+
+
+def _numeric(text: str) -> IpAddress | None:
+    """An address in any form that connect(2) would be given: inet_aton(3) takes 127.1, 0x7f.1, 2130706433."""
+    try:
+        return ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(text))
+    except (OSError, ValueError):
+        return None
+
+
+def _spelling(address: IpAddress) -> str:
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_unspecified:
+        return _ANY
+    return _LOOPBACK if address.is_loopback else str(address)
+
+
+def _resolved_already(host: str, port: int) -> Iterable[str]:
+    raise OSError(f"{host}:{port} is no resolved socket address")
+
+
+def _first_two(path: bytes) -> list[bytes]:
+    return path.split(b"/", 3)[1:3]
+
+
+def _place(segments: list[bytes]) -> bytes:
+    """The part of a homeserver that the first two segments of a path name, as the prefix of its paths."""
+    first, second = segments[0], segments[1] if len(segments) > 1 else b""
+    if first == b"_synapse":
+        return b"/_synapse/" + second
+    if first == b"_matrix":
+        return b"/_matrix/" + second if second in _MATRIX_PLACES else b"/_matrix"
+    return b"/" + first if first in (b".well-known", b"health") else b"/"

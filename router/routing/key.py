@@ -1,0 +1,48 @@
+"""What a consistent hash hashes: the user in an access token, or a header as received."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from router.request import RequestHead
+from router.routing.query import find_parameter
+from router.table import HashKey
+
+ReadKey = Callable[[RequestHead], bytes]
+"""The bytes to hash; empty where the request has no such key."""
+
+
+def reader(key: HashKey) -> ReadKey:
+    """How to read that kind of key off a head."""
+    if key.kind == "user":
+        return user
+    name = key.name.encode("ascii")
+    return lambda head: head.header(name).strip(b" \t")
+
+
+def user(head: RequestHead) -> bytes:
+    """The user part of the access token, or the whole token where it names nobody.
+
+    The token is found where Synapse looks for it (synapse/api/auth/base.py,
+    get_access_token_from_request): `Authorization: Bearer TOKEN`, the scheme in that spelling and one
+    blank; without that field, the parameter `access_token`. What Synapse would not take is no key.
+    """
+    authorization = head.header(b"authorization")
+    if authorization:
+        scheme, _, token = authorization.strip(b" \t").partition(b" ")
+        if scheme != b"Bearer" or b" " in token:
+            return b""
+    elif b"access_token" in head.query or b"%" in head.query:
+        token = find_parameter(head.query, b"access_token") or b""
+    else:
+        return b""
+    return of_token(token)
+
+
+def of_token(token: bytes) -> bytes:
+    """What is between `syt_` and the next `_` (the localpart in base64, undecoded), or all of the token."""
+    if token.startswith(b"syt_"):
+        end = token.find(b"_", 4)
+        if end > 4:
+            return token[4:end]
+    return token
