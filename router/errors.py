@@ -7,6 +7,9 @@ RouterError
 │   ├── UnknownUpstream                    a route points at an upstream that is not there
 │   ├── InvalidPattern                     RE2 does not take the pattern
 │   └── ReplicationExposed                 an endpoint would be a replication listener
+├── LocalError                             the deployment of `make run` and the tests cannot come up
+│   ├── PortsInUse                         somebody listens where it wants to
+│   └── ProcessFailed                      a process of it ended, or never became ready
 └── ProxyError(status, errcode, reason)    only while serving
     ├── DownstreamError                    the client's doing
     │   ├── BadRequest 400                 ├── HeadersTooLarge 431
@@ -74,6 +77,18 @@ class ReplicationExposed(ConfigError):
     """An endpoint that is, or could be, a replication listener."""
 
 
+class LocalError(RouterError):
+    """The local deployment cannot come up; the message says what to do."""
+
+
+class PortsInUse(LocalError):
+    """Somebody else listens on ports that the local deployment needs."""
+
+
+class ProcessFailed(LocalError):
+    """A process of the local deployment ended, or did not become ready in time."""
+
+
 class ProxyError(RouterError):
     """A request that ends without a worker's answer, or with half of one.
 
@@ -87,6 +102,10 @@ class ProxyError(RouterError):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class InternalError(ProxyError):
+    """A defect of this program: the request is answered here and goes to no worker."""
 
 
 class DownstreamError(ProxyError):
