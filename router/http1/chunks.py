@@ -24,13 +24,15 @@ MAX_EXTRAS = 16_384
 """Bytes of extensions and trailers in one body."""
 
 _MAX_DIGITS = 16
-_PAYLOAD, _SIZE, _END, _TRAILER = range(4)
+_SHOWN = 18
+_SIZE, _END, _TRAILER = range(3)
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
 _EXTENSIONS = re.compile(rb"(?:;%b(?:=(?:%b|%b))?)*" % (_TOKEN, _TOKEN, _QUOTED))
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
-_DIGITS = re.compile(rb"[0-9A-Fa-f]*")
+_SIZE_START = re.compile(rb"[0-9A-Fa-f]{1,16}(?:;|\r?\Z)")
+_SIZE_RULE = f"1 to {_MAX_DIGITS} hex digits and CRLF"
 
 
 class ChunkScanner:
@@ -59,7 +61,7 @@ class ChunkScanner:
     def feed(self, data: bytes) -> tuple[bytes, int]:
         """What to pass on, and how many bytes of `data` were the body's (all of them unless `done`)."""
         length = len(data)
-        if length < self._left:
+        if length <= self._left:
             self._left -= length
             self.size += length
             return data, length
@@ -69,90 +71,98 @@ class ChunkScanner:
         out: list[bytes] = []
         run = position = 0  # data[run:position] goes out as it came
         while position < length and not self.done:
-            if self._expect == _PAYLOAD:
-                taken = min(self._left, length - position)
-                self._left -= taken
-                self.size += taken
-                position += taken
-                if not self._left:
-                    self._expect = _END
-                if not self._decode:
-                    continue
-                out.append(data[position - taken : position])
-            else:
-                feed = data.find(b"\n", position)
-                if feed < 0:
-                    self._hold(data[position:])
-                    out.append(data[run:position])
-                    run = position = length
-                    break
-                line = data[position : feed + 1]
-                start, position = position, feed + 1
-                kept = self._line(self._held + line)
-                if kept == line and not self._decode:
-                    self._held = b""
-                    continue
-                self._held = b""
-                if not self._decode:
-                    out.append(data[run:start])
-                    out.append(kept)
+            start = position
+            if self._left:
+                position = min(start + self._left, length)
+                self._left -= position - start
+                self.size += position - start
+                if self._decode:
+                    out.append(data[start:position])
+                    run = position
+                continue
+            position = 0 if self._held else self._ordinary(data, start)
+            if position and not self._decode:
+                continue
+            line = b""
+            if not position:
+                position = data.find(b"\n", start) + 1 or length
+                line = self._line(data[start:position])
+            if not self._decode:
+                out += data[run:start], line
             run = position
-        if not out:
-            return (data if position == length and not run else data[run:position]), position
-        if run < position:
-            out.append(data[run:position])
+        if not out and not run:
+            return (data if position == length else data[:position]), position
+        out.append(data[run:position])
         return b"".join(out), position
 
-    def _hold(self, piece: bytes) -> None:
-        """Keeps the start of a line, if it may become one."""
-        held = self._held = self._held + piece
-        if self._expect == _END:
-            if held != b"\r":
-                raise self._error(f"{quote(held)} stands where CRLF ends a chunk")
-        elif self._extras + len(held) > MAX_EXTRAS + _MAX_DIGITS:
-            raise self._error(f"the chunk extensions and trailers have more than {MAX_EXTRAS} bytes")
-        elif self._expect == _SIZE:
-            digits = _DIGITS.match(held)
-            end = digits.end() if digits else 0
-            if end > _MAX_DIGITS or held[end : end + 1] not in (b"", b";", b"\r") or held[0] in b";\r":
-                raise self._error(f"{quote(held)} is not the size of a chunk")
+    def _ordinary(self, data: bytes, start: int) -> int:
+        """Where the framing at `start` ends, if it is whole and plain; 0 for what `_line` has to read."""
+        if self._expect == _SIZE:
+            shape = _SIZE_LINE.match(data, start)
+            if shape is None:
+                return 0
+            self._begin(int(shape[1], 16))
+            return shape.end()
+        if not data.startswith(b"\r\n", start):
+            return 0
+        self._end_line()
+        return start + 2
 
-    def _line(self, line: bytes) -> bytes:
-        """Reads a whole line, and gives back what of it goes out."""
+    def _begin(self, size: int) -> None:
+        if size > MAX_SIZE:
+            raise self._error(f"a chunk of 0x{size:x} bytes is more than a body can have (2^63-1)")
+        self._left = size
+        self._expect = _END if size else _TRAILER
+
+    def _end_line(self) -> None:
+        if self._expect == _TRAILER:
+            self.done = True
+        else:
+            self._expect = _SIZE
+
+    def _line(self, piece: bytes) -> bytes:
+        """Takes a line, or a piece of one that is kept, and gives back what of it goes out."""
+        line = self._held + piece
+        if not piece.endswith(b"\n"):
+            self._hold(line)
+            return b""
+        self._held = b""
         if self._expect == _SIZE:
             return self._size_line(line)
-        if self._expect == _END:
-            if line != b"\r\n":
-                raise self._error(f"{quote(line)} stands where CRLF ends a chunk")
-            self._expect = _SIZE
-            return line
         if line == b"\r\n":
-            self.done = True
+            self._end_line()
             return line
+        if self._expect == _END:
+            raise self._error(f"{quote(line[:2])} stands where CRLF ends a chunk")
         self._trailer(line)
         return b""
+
+    def _hold(self, line: bytes) -> None:
+        """Keeps the start of a line, if it may become one."""
+        self._held = line
+        if self._expect == _END:
+            if line != b"\r":
+                raise self._error(f"{quote(line[:2])} stands where CRLF ends a chunk")
+        elif self._extras + len(line) > MAX_EXTRAS + _MAX_DIGITS:
+            raise self._error(f"the chunk extensions and trailers have more than {MAX_EXTRAS} bytes")
+        elif self._expect == _SIZE and not _SIZE_START.match(line):
+            raise self._error(f"{quote(line[:_SHOWN])} is not the size of a chunk: {_SIZE_RULE}")
 
     def _size_line(self, line: bytes) -> bytes:
         digits, semicolon, extensions = line.partition(b";")
         if semicolon:
-            self._extension(line, b";" + extensions)
+            self._extension(line, semicolon + extensions)
             line = digits + b"\r\n"
         shape = _SIZE_LINE.fullmatch(line)
         if shape is None:
-            raise self._error(
-                f"{quote(line)} is not the size of a chunk: up to {_MAX_DIGITS} hex digits and CRLF"
-            )
-        size = int(shape[1], 16)
-        if size > MAX_SIZE:
-            raise self._error(f"{quote(line)} is more than a chunk can have (2^63-1 bytes)")
-        self._left = size
-        self._expect = _PAYLOAD if size else _TRAILER
+            raise self._error(f"{quote(line[:_SHOWN])} is not the size of a chunk: {_SIZE_RULE}")
+        self._begin(int(shape[1], 16))
         return line
 
     def _extension(self, line: bytes, extensions: bytes) -> None:
         self._count(len(extensions))
         if not extensions.endswith(b"\r\n") or not _EXTENSIONS.fullmatch(extensions[:-2]):
-            raise self._error(f"{quote(line)} has a malformed chunk extension")
+            raise self._error(f"{quote(line[:_SHOWN])} has a malformed chunk extension")
 
     def _trailer(self, line: bytes) -> None:
         self._count(len(line))

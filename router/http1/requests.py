@@ -8,7 +8,7 @@ The rules, in the order in which they are asked:
 * The request line is `METHOD SP target SP HTTP/1.x`, with single blanks (nginx and HAProxy take more).
 * Whatever llhttp refuses is refused. It is fed exactly one head, so that what is pipelined behind it
   is nobody's business here, and it never sees a body.
-* What llhttp lets through and two servers could read in two ways is refused: see `_framing`, `_host`.
+* What llhttp lets through and two servers could read in two ways is refused: see `_framing` and `_HOST`.
 
 Whether the target may be served is `router.request.RequestHead`'s question, not this one's.
 """
@@ -146,7 +146,8 @@ def parse_request(head: bytes, limits: Limits) -> RequestMessage:
     Raises BadRequest, MethodNotImplemented, VersionNotSupported, HeadersTooLarge for more than
     `limits.header_count` fields, and ExpectationFailed.
     """
-    line, *lines, _, _ = head.split(b"\r\n")
+    lines = head[:-4].split(b"\r\n")
+    line = lines.pop(0)
     if len(lines) > limits.header_count:
         raise HeadersTooLarge(f"{len(lines)} header fields are more than {limits.header_count}")
     try:
@@ -171,14 +172,17 @@ def parse_request(head: bytes, limits: Limits) -> RequestMessage:
     fields = dict(headers)
     if len(fields) != len(headers):
         fields = join_repeated(headers)
+        _check_one_host(headers)
     message = RequestMessage(
         method=method,
         target=target,
         minor=minor,
         headers=headers,
         lines=lines,
-        host=_host(fields, headers, minor),
+        host=fields.get(b"host", b""),
     )
+    if not _is_host(message.host) and (minor == 1 or b"host" in fields):
+        raise _refused_host(fields)
     if b"content-length" in fields or b"transfer-encoding" in fields:
         _framing(message, fields)
     if b"connection" in fields:
@@ -197,19 +201,9 @@ def _has_body(message: RequestMessage) -> bool:
     return message.chunked or message.content_length > 0
 
 
-def _host(fields: dict[bytes, bytes], headers: list[tuple[bytes, bytes]], minor: int) -> bytes:
-    """RFC 9112 section 3.2: one Host and a valid one, though HTTP/1.0 may go without."""
-    host = fields.get(b"host")
-    if host is None:
-        if minor == 1:
-            raise BadRequest("an HTTP/1.1 request needs a Host field")
-        return b""
-    if len(fields) != len(headers) and sum(name == b"host" for name, _ in headers) > 1:
-        raise BadRequest("there is more than one Host field")
-    if not _is_host(host):
-        hint = ": user information does not belong there" if b"@" in host else ""
-        raise BadRequest(f"the Host field {quote(host)} is not a host with an optional port{hint}")
-    return host
+def _check_one_host(headers: list[tuple[bytes, bytes]]) -> None:
+    if sum(name == b"host" for name, _ in headers) > 1:
+        raise BadRequest("there is more than one Host field (RFC 9112 section 3.2)")
 
 
 @lru_cache(maxsize=64)
@@ -239,6 +233,14 @@ def _expects(value: bytes) -> bool:
     if value.lower() != b"100-continue":
         raise ExpectationFailed(f"the expectation {quote(value)} is unknown: only `100-continue` is met")
     return True
+
+
+def _refused_host(fields: dict[bytes, bytes]) -> BadRequest:
+    host = fields.get(b"host")
+    if host is None:
+        return BadRequest("an HTTP/1.1 request needs a Host field (RFC 9112 section 3.2)")
+    hint = ": user information does not belong there" if b"@" in host else ""
+    return BadRequest(f"the Host field {quote(host)} is not a host with an optional port{hint}")
 
 
 def _refused_line(line: bytes) -> DownstreamError:

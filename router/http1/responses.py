@@ -9,6 +9,7 @@ know that a request was HEAD, and does not say where a body that ends with the c
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -103,11 +104,9 @@ def parse_response(head: bytes, request_method: str) -> ResponseMessage:
     outside 100-599, 101 (no upgrade was asked for), a control in the reason, and a Transfer-Encoding
     other than `chunked` or in HTTP/1.0.
     """
-    line, *lines, _, _ = head.split(b"\r\n")
-    shape = _STATUS_LINE.fullmatch(line)
-    if shape is None:
-        raise BadResponse(f"the answer's first line {quote(line)} is not `HTTP/1.x STATUS reason`, 100-599")
-    minor, status = int(shape[1]), int(shape[2])
+    lines = head[:-4].split(b"\r\n")
+    line = lines.pop(0)
+    minor, status = _status_line(line)
     if status == 101:
         raise BadResponse("the answer switches protocols (101), which nobody asked for")
     try:
@@ -131,6 +130,15 @@ def parse_response(head: bytes, request_method: str) -> ResponseMessage:
         message.keep_alive = persists(fields[b"connection"], minor)
     _framing(message, fields)
     return message
+
+
+@lru_cache(maxsize=64)
+def _status_line(line: bytes) -> tuple[int, int]:
+    # Workers write few of them: one dictionary look-up instead of a regular expression.
+    shape = _STATUS_LINE.fullmatch(line)
+    if shape is None:
+        raise BadResponse(f"the answer's first line {quote(line)} is not `HTTP/1.x STATUS reason`, 100-599")
+    return int(shape[1]), int(shape[2])
 
 
 def _framing(message: ResponseMessage, fields: dict[bytes, bytes]) -> None:
