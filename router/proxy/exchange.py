@@ -1,27 +1,122 @@
-"""The record of one request: read by metrics, access log and status once it has ended."""
+"""One request from its head to its end: the record of it, and the state that drives it.
+
+    decided ──> connecting ──> sent ──> answering ──> ended
+       │            │  ^         │ lost before a byte of an answer, and may be repeated
+       │            └──┴─────────┘ refused, or out of time: the next candidate
+       └── refused here ──────────────────────────────> ended
+
+The client stream (an HTTP/1 connection; later an HTTP/2 stream too) says `on_body`, `on_body_end`,
+`on_client_gone`, `on_client_paused`, `on_client_resumed` and `on_deadline`; the pool and the
+upstream connection say the rest. Whatever happens, `_finish` is the one place where it ends.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from router.errors import (
+    BodyTooLarge,
+    ClientGone,
+    ConnectFailed,
+    ConnectTimeout,
+    InternalError,
+    NoEndpointAvailable,
+    ProxyError,
+    RequestTimeout,
+    UpstreamAborted,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from router.http1.requests import RequestMessage
+from router.http1.responses import ResponseMessage
+from router.proxy.headers import request_head
 from router.request import RequestHead
-from router.routing.decision import Forward, Refuse
-from router.table import Endpoint
+from router.routing.decision import Decision, Forward, Refuse, decide
+from router.table import Endpoint, Refusal
+from router.upstream.connection import WRITE_HIGH, UpstreamConnection
+
+if TYPE_CHECKING:
+    from router.proxy.context import ProxyContext
+
+log = logging.getLogger(__name__)
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+"""RFC 9110 section 9.2.2; Matrix PUTs carry a transaction id or replace a whole value."""
+
+REPLAY_LIMIT = 65_536
+"""Body bytes of an idempotent request that are kept at hand until an answer begins."""
+
+
+class ClientStream(Protocol):
+    """The client's side of one exchange."""
+
+    scheme: bytes
+    wants_payload: bool
+    """Whether chunks must be taken off the answer."""
+
+    def send_informational(self, head: bytes) -> None:
+        """Passes a 1xx answer on."""
+
+    def send_head(self, message: ResponseMessage, head: bytes) -> None:
+        """Begins the answer."""
+
+    def send_body(self, data: bytes) -> None:
+        """Passes a piece of the answer's body on."""
+
+    def send_refusal(self, refusal: Refusal) -> int:
+        """Answers in the worker's place; returns the body's bytes."""
+
+    def send_error(self, error: ProxyError) -> int:
+        """Answers in the worker's place; returns the body's bytes."""
+
+    def end(self) -> None:
+        """The answer is whole."""
+
+    def abort(self) -> None:
+        """The answer will never be whole: the client must see that."""
+
+    def pause(self) -> None:
+        """Stops the request's body."""
+
+    def resume(self) -> None:
+        """Lets the request's body go on."""
+
+    def arm(self, seconds: float) -> None:
+        """Sets the exchange's one deadline; `on_deadline` is called when it passes."""
 
 
 class Exchange:
-    """One request from its head to its end.
+    """One request.
 
     `line` is the request line as received, without its CRLF; `head` is None where it could not be
-    read as a request, and `decision` is None with it.
-    Times are the loop's monotonic seconds, 0.0 for what has not happened. `bytes_in` and `bytes_out`
-    count body bytes as passed on (chunk framing included), `status` is what the client was sent, 0 for
-    nothing. `reason` is empty for an answer passed on whole, else the `reason` of a `ProxyError`
-    or of a `Refuse`. `endpoint` is the one of the last attempt.
+    read as a request, and `decision` is None with it. `client` is the peer's address as text, `''` on a
+    unix socket. Times are the loop's monotonic seconds, 0.0 for
+    what has not happened. `bytes_in` and `bytes_out` count body bytes as passed on (chunk framing
+    included), `status` is what the client was sent, 0 for nothing. `reason` is empty for an answer
+    passed on whole, else the `reason` of a `ProxyError` or of a `Refuse`. `endpoint` is the one
+    of the last attempt, `attempts` how many there were.
     """
 
     __slots__ = (
+        "_candidate",
+        "_client",
+        "_connecting",
+        "_connection",
+        "_context",
+        "_held",
+        "_held_size",
+        "_held_whole",
+        "_outgoing",
+        "_repeated",
+        "_request_done",
+        "_response_begun",
+        "_upstream_full",
         "attempts",
         "bytes_in",
         "bytes_out",
+        "client",
         "decision",
         "ended",
         "endpoint",
@@ -33,11 +128,14 @@ class Exchange:
         "status",
     )
 
-    def __init__(self, *, line: bytes, head: RequestHead | None, started: float) -> None:
+    def __init__(
+        self, *, line: bytes, head: RequestHead | None, context: ProxyContext, client: str = ""
+    ) -> None:
         self.line = line
+        self.client = client
         self.head = head
-        self.started = started
-        self.decision: Forward | Refuse | None = None
+        self.started = context.clock()
+        self.decision: Decision | None = None
         self.endpoint: Endpoint | None = None
         self.attempts = 0
         self.first_byte = 0.0
@@ -46,3 +144,305 @@ class Exchange:
         self.reason = ""
         self.bytes_in = 0
         self.bytes_out = 0
+        self._context = context
+        self._client: ClientStream | None = None
+        self._connection: UpstreamConnection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._candidate = 0
+        self._outgoing = b""
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._held_whole = True
+        self._request_done = False
+        self._response_begun = False
+        self._repeated = False
+        self._upstream_full = False
+
+    @property
+    def max_body(self) -> int:
+        """Bytes that the request's body may have: the route's limit, else that of its kind of path."""
+        limits = self._context.settings.limits
+        decision = self.decision
+        if isinstance(decision, Forward) and decision.route.max_body is not None:
+            return decision.route.max_body
+        if self.head is not None and self.head.path.startswith(b"/_matrix/media/"):
+            return limits.media_body
+        return limits.body
+
+    def refuse_head(self, error: ProxyError, client: ClientStream) -> None:
+        """Ends an exchange whose head could not be taken."""
+        self._client = client
+        self._context.observer.begin(self)
+        self._fail(error)
+
+    def begin(self, client: ClientStream, message: RequestMessage, *, has_body: bool) -> None:
+        """Decides, then forwards or answers."""
+        head = self.head
+        assert head is not None  # noqa: S101 - `refuse_head` is for the others; for the type checker only
+        context = self._context
+        self._client = client
+        self._request_done = not has_body
+        try:
+            self.decision = decision = decide(context.snapshot, head, context.states)
+        except Exception as error:
+            log.exception("a request could not be decided")
+            self.refuse_head(InternalError(f"internal error: {type(error).__name__}"), client)
+            return
+        context.observer.begin(self)
+        if isinstance(decision, Refuse):
+            self.reason = decision.reason
+            self.status = decision.refusal.status
+            self.bytes_out = client.send_refusal(decision.refusal)
+            self._finish()
+            client.end()
+            return
+        if message.content_length > self.max_body:
+            self._fail(
+                BodyTooLarge(f"the body has {message.content_length} bytes, more than {self.max_body}")
+            )
+            return
+        if not decision.candidates:
+            self._fail(NoEndpointAvailable(f"no endpoint of {decision.upstream.name} is up"))
+            return
+        if decision.rotation is not None:
+            context.states.rotate(decision.upstream, decision.rotation)
+        self._outgoing = request_head(message, target=head.target, client=head.client, scheme=client.scheme)
+        self._attempt(decision.candidates[0])
+
+    def _attempt(self, endpoint: Endpoint, *, fresh: bool = False) -> None:
+        context = self._context
+        self.endpoint = endpoint
+        self.attempts += 1
+        connection = None if fresh else context.pool.take(endpoint)
+        if connection is not None:
+            self.on_connected(connection)
+            return
+        self._connecting = context.pool.connect(endpoint, self)
+        self._arm(context.settings.timeouts.connect)
+
+    def on_connected(self, connection: UpstreamConnection) -> None:
+        """Sends the head and what there is of the body."""
+        self._connecting = None
+        client, head = self._client, self.head
+        if client is None or head is None:
+            self._context.pool.release(connection)
+            return
+        self._connection = connection
+        state = self._context.states.state(connection.endpoint)
+        state.in_flight += 1
+        state.requests += 1
+        connection.send(self._outgoing, method=head.method, decode=client.wants_payload, sink=self)
+        if self._held:
+            for piece in self._held:
+                connection.write(piece)
+            self._drop_large_body()
+        if self._request_done:
+            connection.end_request()
+            self._arm_first_byte()
+        else:
+            self._arm(self._context.settings.timeouts.body)
+            client.resume()
+
+    def on_connect_failed(self, error: ConnectFailed) -> None:
+        """Tries the next candidate: the worker has not seen the request."""
+        self._connecting = None
+        decision, endpoint = self.decision, self.endpoint
+        if self._client is None or endpoint is None or not isinstance(decision, Forward):
+            return
+        state = self._context.states
+        state.mark_down(endpoint, error.message)
+        state.state(endpoint).failures += 1
+        self._try_next(error)
+
+    def _try_next(self, error: UpstreamError) -> None:
+        assert isinstance(self.decision, Forward)  # noqa: S101 - only what is forwarded has attempts
+        self._candidate += 1
+        if self._candidate < len(self.decision.candidates):
+            self._attempt(self.decision.candidates[self._candidate])
+        else:
+            self._fail(error)
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the request's body, framed as the head says."""
+        self.bytes_in += len(data)
+        connection = self._connection
+        if connection is None:
+            self._hold(data)
+            if self._held_size > WRITE_HIGH and self._client is not None:
+                self._client.pause()
+            return
+        if self._held_whole:
+            self._hold(data)
+            self._drop_large_body()
+        connection.write(data)
+        if not self._response_begun:
+            self._arm(self._context.settings.timeouts.body)
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+        self._held_size += len(data)
+
+    def _drop_large_body(self) -> None:
+        if self._held_size > REPLAY_LIMIT or self.head is None or self.head.method not in IDEMPOTENT:
+            self._held_whole = False
+            self._held.clear()
+
+    def on_body_end(self) -> None:
+        """The request is whole."""
+        self._request_done = True
+        if self._connection is not None:
+            self._connection.end_request()
+            if not self._response_begun:
+                self._arm_first_byte()
+
+    def on_informational(self, head: bytes) -> None:
+        """Passes a 1xx answer on."""
+        if self._client is not None:
+            self._client.send_informational(head)
+
+    def on_response(self, message: ResponseMessage, head: bytes) -> None:
+        """Passes the final answer's head on; from here on nothing can be tried again."""
+        client = self._client
+        if client is None:
+            return
+        self._response_begun = True
+        self._held.clear()
+        self.first_byte = self._context.clock()
+        self.status = message.status
+        client.send_head(message, head)
+        self._arm(self._context.settings.timeouts.read)
+
+    def on_response_body(self, data: bytes) -> None:
+        """Passes a piece of the answer on."""
+        client = self._client
+        if client is None:
+            return
+        self.bytes_out += len(data)
+        client.send_body(data)
+        self._arm(self._context.settings.timeouts.read)
+
+    def on_response_end(self) -> None:
+        """The answer is passed on whole."""
+        self._leave_connection()
+        client = self._client
+        if client is not None:
+            self._finish()
+            client.end()
+
+    def on_upstream_error(self, error: UpstreamError) -> None:
+        """Repeats what may be repeated; else the client is told, or sees a broken answer."""
+        connection = self._connection
+        self._leave_connection()
+        if connection is None or self._client is None:
+            return
+        self._context.states.state(connection.endpoint).failures += 1
+        if not self._may_repeat(error, connection):
+            self._fail(error)
+            return
+        self._repeated = True
+        if connection.reused:
+            self._attempt(connection.endpoint, fresh=True)
+        else:
+            self._try_next(error)
+
+    def _may_repeat(self, error: UpstreamError, connection: UpstreamConnection) -> bool:
+        return (
+            isinstance(error, UpstreamAborted)
+            and not self._repeated
+            and not connection.answered
+            and self._held_whole
+            and self.head is not None
+            and self.head.method in IDEMPOTENT
+        )
+
+    def on_upstream_paused(self) -> None:
+        """The worker takes the body slower than the client sends it."""
+        self._upstream_full = True
+        if self._client is not None:
+            self._client.pause()
+
+    def on_upstream_resumed(self) -> None:
+        """The worker has caught up."""
+        self._upstream_full = False
+        if self._client is not None:
+            self._client.resume()
+
+    def on_client_paused(self) -> None:
+        """The client takes the answer slower than the worker sends it."""
+        if self._connection is not None:
+            self._connection.pause_reading()
+
+    def on_client_resumed(self) -> None:
+        """The client has caught up."""
+        if self._connection is not None:
+            self._connection.resume_reading()
+            self._arm(self._context.settings.timeouts.read)
+
+    def on_client_gone(self) -> None:
+        """Cancels the request at the worker."""
+        self._give_up_upstream()
+        self.reason = ClientGone.reason
+        if not self.status:
+            self.status = ClientGone.status
+        self._finish()
+
+    def on_deadline(self) -> None:
+        """Somebody took too long: whoever it was that the exchange waited for."""
+        name = self.endpoint.name if self.endpoint is not None else "the worker"
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self.on_connect_failed(ConnectTimeout(f"{name}: no connection within the time given"))
+        elif not self._request_done and not self._upstream_full and not self._response_begun:
+            self._fail(RequestTimeout("the rest of the body did not come in time"))
+        else:
+            self._fail(UpstreamTimeout(f"{name} did not answer in time"))
+
+    def fail(self, error: ProxyError) -> None:
+        """Ends the exchange for the client's own doing, as a body that is malformed or too large."""
+        self._fail(error)
+
+    def _fail(self, error: ProxyError) -> None:
+        client = self._client
+        if client is None:
+            return
+        self._give_up_upstream()
+        self.reason = error.reason
+        if self._response_begun:
+            self._finish()
+            client.abort()
+            return
+        self.status = error.status
+        self.bytes_out = client.send_error(error)
+        self._finish()
+        client.end()
+
+    def _give_up_upstream(self) -> None:
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self._connecting = None
+        connection = self._connection
+        self._leave_connection()
+        if connection is not None:
+            connection.abort()
+
+    def _leave_connection(self) -> None:
+        if self._connection is not None:
+            self._context.states.state(self._connection.endpoint).in_flight -= 1
+            self._connection = None
+
+    def _arm_first_byte(self) -> None:
+        decision = self.decision
+        if isinstance(decision, Forward) and decision.route.first_byte is not None:
+            self._arm(decision.route.first_byte)
+        else:
+            self._arm(self._context.settings.timeouts.first_byte)
+
+    def _arm(self, seconds: float) -> None:
+        if self._client is not None:
+            self._client.arm(seconds)
+
+    def _finish(self) -> None:
+        self._client = None
+        self._held.clear()
+        self.ended = self._context.clock()
+        self._context.observer.finish(self)

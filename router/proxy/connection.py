@@ -1,0 +1,402 @@
+"""One client connection of HTTP/1: heads in, one exchange at a time, answers out in order.
+
+    waiting ── a head ──> exchange ── whole, kept alive ──> waiting
+       │                     └─────── whole, not kept ────> closing, or lingering
+       └── no head can come of it ────────────────────────> lingering
+
+Reading is paused only for the body's own backpressure and beyond `PIPELINE_LIMIT`: while it is
+paused, uvloop does not tell that the client has left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import cast
+
+from router.errors import (
+    BadRequest,
+    BodyTooLarge,
+    DownstreamError,
+    ProxyError,
+    RequestTimeout,
+)
+from router.http1.chunks import ChunkScanner
+from router.http1.requests import RequestMessage, end_of_request_head, parse_request
+from router.http1.responses import ResponseMessage
+from router.proxy.context import ProxyContext
+from router.proxy.exchange import Exchange
+from router.proxy.headers import response_head
+from router.proxy.replies import error_reply, refusal_reply
+from router.request import RequestHead
+from router.table import Refusal
+
+WRITE_HIGH = 65_536
+"""Bytes that may wait for a client before the worker is paused."""
+
+WRITE_LOW = 16_384
+"""Bytes still waiting when the worker is resumed."""
+
+PIPELINE_LIMIT = 16_384
+"""Bytes of further requests that are read ahead while one is answered."""
+
+LINGER = 5.0
+"""Seconds to read a refusal in, while what the client still sends is thrown away (nginx `lingering_timeout`)."""
+
+UNIX_CLIENT = "127.0.0.1"
+"""What a peer on a unix socket is called: it has no address, and is on this machine."""
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time: RST. uvloop's abort() alone sends FIN, and a cut answer would look whole."""
+
+
+class ClientConnection(asyncio.Protocol):
+    """A client's connection, and the client stream of the exchange under way."""
+
+    __slots__ = (
+        "_body_remaining",
+        "_buffer",
+        "_client",
+        "_closing",
+        "_context",
+        "_exchange",
+        "_forget",
+        "_head_begun",
+        "_head_only",
+        "_keep_alive",
+        "_lingering",
+        "_minor",
+        "_reading_body",
+        "_reading_paused",
+        "_scanner",
+        "_searched",
+        "_serving",
+        "_transport",
+        "_unsent",
+        "_writing_paused",
+        "due",
+        "filed",
+        "scheme",
+        "wants_payload",
+    )
+
+    def __init__(self, context: ProxyContext, forget: Callable[[ClientConnection], None]) -> None:
+        self.scheme = b"http"
+        self.wants_payload = False
+        self.due = 0
+        self.filed = 0
+        self._context = context
+        self._forget = forget
+        self._transport: asyncio.Transport | None = None
+        self._client = UNIX_CLIENT
+        self._exchange: Exchange | None = None
+        self._buffer = b""
+        self._searched = 0
+        self._head_begun = False
+        self._serving = False
+        self._reading_body = False
+        self._body_remaining = 0
+        self._scanner: ChunkScanner | None = None
+        self._keep_alive = True
+        self._head_only = False
+        self._minor = 1
+        self._closing = False
+        self._lingering = False
+        self._reading_paused = False
+        self._writing_paused = False
+        self._unsent = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Learns who the client is; its first head has `timeouts.head` to come."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH, low=WRITE_LOW)
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            self._client = str(peer[0])
+        self.arm(self._context.settings.timeouts.head)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way or begun."""
+        return self._exchange is None and not self._buffer and not self._closing
+
+    def data_received(self, data: bytes) -> None:
+        """Body bytes to the exchange, heads to be served, anything else read ahead."""
+        if self._closing:
+            return
+        if self._exchange is None:
+            self._buffer = self._buffer + data if self._buffer else data
+            self._serve()
+        elif self._reading_body:
+            self._read_body(data)
+        else:
+            self._read_ahead(data)
+
+    def _read_ahead(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) > PIPELINE_LIMIT:
+            self.pause()
+
+    def _serve(self) -> None:
+        """Begins one exchange after another, as long as they end at once."""
+        if self._serving:
+            return
+        self._serving = True
+        while self._buffer and self._exchange is None and not self._closing and not self._writing_paused:
+            try:
+                end = end_of_request_head(self._buffer, self._searched, self._context.settings.limits)
+            except DownstreamError as error:
+                self._refuse_head(self._buffer, error)
+                break
+            if end < 0:
+                self._await_head()
+                break
+            head = self._buffer[:end]
+            self._buffer = self._buffer[end:]
+            self._searched = 0
+            self._head_begun = False
+            self._begin(head)
+        self._serving = False
+
+    def _await_head(self) -> None:
+        self._searched = len(self._buffer)
+        if not self._head_begun:
+            self._head_begun = True
+            self.arm(self._context.settings.timeouts.head)
+
+    def _begin(self, head_bytes: bytes) -> None:
+        context = self._context
+        try:
+            message = parse_request(head_bytes, context.settings.limits)
+            head = RequestHead(
+                method=message.method, target=message.target, headers=message.headers, client=self._client
+            )
+            if head.authority and message.minor == 1 and head.authority.lower() != message.host.lower():
+                raise BadRequest(f"Host is {message.host!r}, but the target names {head.authority!r}")
+        except DownstreamError as error:
+            self._refuse_head(head_bytes, error)
+            return
+        line = head_bytes[: head_bytes.index(b"\r\n")]
+        self._exchange = exchange = Exchange(line=line, head=head, client=self._client, context=context)
+        has_body = self._expect_body(message)
+        exchange.begin(self, message, has_body=has_body)
+        if self._exchange is exchange and self._reading_body and self._buffer:
+            data, self._buffer = self._buffer, b""
+            self._read_body(data)
+
+    def _expect_body(self, message: RequestMessage) -> bool:
+        self._minor = message.minor
+        self._head_only = message.method == "HEAD"
+        self._keep_alive = message.keep_alive and not self._context.draining
+        self.wants_payload = message.minor == 0
+        self._body_remaining = message.content_length
+        self._scanner = ChunkScanner(BadRequest) if message.chunked else None
+        self._reading_body = message.chunked or message.content_length > 0
+        return self._reading_body
+
+    def _refuse_head(self, received: bytes, error: DownstreamError) -> None:
+        """Answers what is no request; nothing that follows on the connection is read as one."""
+        line = received[: self._context.settings.limits.request_line].partition(b"\r\n")[0]
+        self._keep_alive = False
+        self._head_only = False
+        self._reading_body = True
+        self._exchange = exchange = Exchange(line=line, head=None, client=self._client, context=self._context)
+        exchange.refuse_head(error, self)
+
+    def _read_body(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            return
+        scanner = self._scanner
+        if scanner is None:
+            consumed = min(self._body_remaining, len(data))
+            piece = data if consumed == len(data) else data[:consumed]
+            self._body_remaining -= consumed
+            done = not self._body_remaining
+        else:
+            try:
+                piece, consumed = scanner.feed(data)
+            except BadRequest as error:
+                exchange.fail(error)
+                return
+            done = scanner.done
+            if scanner.size > exchange.max_body:
+                exchange.fail(BodyTooLarge(f"the body has more than {exchange.max_body} bytes"))
+                return
+        if done:
+            self._reading_body = False
+        if piece:
+            exchange.on_body(piece)
+        if done:
+            exchange.on_body_end()
+            rest = data[consumed:]
+            if rest:
+                self._read_ahead(rest)
+
+    def send_informational(self, head: bytes) -> None:
+        """HTTP/1.0 has no 1xx answers (RFC 9110 section 15.2)."""
+        if self._minor == 1:
+            self._write(head)
+
+    def send_head(self, message: ResponseMessage, head: bytes) -> None:
+        """Begins the answer; the connection ends with it where the client still sends, or wants it so."""
+        if self._reading_body or self._context.draining or (message.until_close and not message.no_body):
+            self._keep_alive = False
+        unchunk = self.wants_payload and message.chunked
+        if self._minor == 0:
+            self._keep_alive = False
+        self._write(response_head(message, head, close=not self._keep_alive, unchunk=unchunk))
+
+    def send_body(self, data: bytes) -> None:
+        """Passes a piece of the answer on."""
+        self._write(data)
+
+    def send_refusal(self, refusal: Refusal) -> int:
+        """Answers in the worker's place; returns the body's bytes."""
+        self._end_with_answer()
+        return self._send_reply(*refusal_reply(refusal, close=not self._keep_alive))
+
+    def send_error(self, error: ProxyError) -> int:
+        """Answers in the worker's place; returns the body's bytes."""
+        self._end_with_answer()
+        return self._send_reply(*error_reply(error, close=not self._keep_alive))
+
+    def _end_with_answer(self) -> None:
+        if self._reading_body or self._minor == 0 or self._context.draining:
+            self._keep_alive = False
+
+    def _send_reply(self, head: bytes, body: bytes) -> int:
+        if self._head_only:
+            self._write(head)
+            return 0
+        self._write(head + body)
+        return len(body)
+
+    def _write(self, data: bytes) -> None:
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.write(data)
+
+    def end(self) -> None:
+        """The answer is whole: the next request, or the end of the connection."""
+        self._exchange = None
+        self._scanner = None
+        if not self._keep_alive:
+            self._close()
+            return
+        if self._writing_paused:
+            self.arm(self._context.settings.timeouts.send)
+            return
+        self.resume()
+        self.arm(self._context.settings.timeouts.idle)
+        if self._buffer:
+            self._serve()
+
+    def _close(self) -> None:
+        """Closes once all is sent; a client that still sends gets the time to read why."""
+        self._closing = True
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if (self._reading_body or self._buffer) and transport.can_write_eof():
+            self._lingering = True
+            self.resume()
+            transport.write_eof()
+            self.arm(LINGER)
+        else:
+            self._unsent = transport.get_write_buffer_size()
+            transport.close()
+            self.arm(self._context.settings.timeouts.send)
+        self._buffer = b""
+
+    def abort(self) -> None:
+        """Resets the connection, so that a cut answer cannot be taken for a whole one."""
+        self._closing = True
+        self._exchange = None
+        transport = self._transport
+        if transport is None:
+            return
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        transport.abort()
+
+    def pause(self) -> None:
+        """Stops reading."""
+        if not self._reading_paused and self._transport is not None and not self._transport.is_closing():
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Reads again."""
+        if self._reading_paused and self._transport is not None and not self._transport.is_closing():
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    def arm(self, seconds: float) -> None:
+        """Sets the connection's one deadline."""
+        self._context.deadlines.arm(self, seconds)
+
+    def on_deadline(self) -> None:
+        """A client that takes nothing is reset, one that sends nothing is told or let go."""
+        if self._lingering:
+            self.abort()
+        elif self._writing_paused or self._closing:
+            self._judge_slow_reader()
+        elif self._exchange is not None:
+            self._exchange.on_deadline()
+        elif self._head_begun:
+            self._refuse_head(self._buffer, RequestTimeout("the rest of the head did not come in time"))
+        else:
+            self._close()
+
+    def _judge_slow_reader(self) -> None:
+        unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if unsent < self._unsent:
+            self._unsent = unsent
+            self.arm(self._context.settings.timeouts.send)
+            return
+        exchange = self._exchange
+        self.abort()
+        if exchange is not None:
+            exchange.on_client_gone()
+
+    def pause_writing(self) -> None:
+        """The client takes the answer slower than it comes."""
+        self._writing_paused = True
+        self._unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if self._exchange is not None:
+            self._exchange.on_client_paused()
+        self.arm(self._context.settings.timeouts.send)
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._writing_paused = False
+        if self._exchange is not None:
+            self._exchange.on_client_resumed()
+        elif not self._closing:
+            self.end()
+
+    def eof_received(self) -> None:
+        """The client sends no more, which is how one that leaves looks: as nginx, cancels its request."""
+        self._leave()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """The connection is gone, from whichever side."""
+        self._leave()
+        self._context.deadlines.disarm(self)
+        self._forget(self)
+
+    def _leave(self) -> None:
+        self._closing = True
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.on_client_gone()
+
+    def drain(self) -> None:
+        """Ends the connection now if it is idle, else with its next answer."""
+        self._keep_alive = False
+        if self.is_idle:
+            self._close()

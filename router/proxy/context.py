@@ -1,0 +1,52 @@
+"""What all client connections of one process share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from router.proxy.deadlines import Deadlines
+from router.proxy.exchange import Exchange
+from router.routing.snapshot import Snapshot
+from router.settings import Settings
+from router.upstream.pool import Pool
+from router.upstream.state import EndpointStates
+
+
+class Observer(Protocol):
+    """Who is told of every exchange: metrics and the access log."""
+
+    def begin(self, exchange: Exchange, /) -> None:
+        """Its route is decided; it is in flight now."""
+
+    def finish(self, exchange: Exchange, /) -> None:
+        """It has ended, and its record will not change any more."""
+
+
+class ProxyContext:
+    """The process's snapshot, endpoints, connections, deadlines and observer.
+
+    `snapshot` is assigned anew by a reload; an exchange reads it once.
+    """
+
+    __slots__ = ("clock", "deadlines", "draining", "observer", "pool", "settings", "snapshot", "states")
+
+    def __init__(
+        self,
+        *,
+        snapshot: Snapshot,
+        settings: Settings,
+        states: EndpointStates,
+        pool: Pool,
+        deadlines: Deadlines,
+        observer: Observer,
+        clock: Callable[[], float],
+    ) -> None:
+        self.snapshot = snapshot
+        self.settings = settings
+        self.states = states
+        self.pool = pool
+        self.deadlines = deadlines
+        self.observer = observer
+        self.clock = clock
+        self.draining = False

@@ -1,0 +1,102 @@
+"""What changes in a head on its way through: hop-by-hop out, X-Forwarded in, all other bytes as they came."""
+
+from __future__ import annotations
+
+from router.http1.requests import RequestMessage
+from router.http1.responses import ResponseMessage
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"upgrade",
+        b"http2-settings",
+    }
+)
+"""RFC 9110 section 7.6.1, and what older peers send; Transfer-Encoding stays, since the framing stays."""
+
+REPLACED = frozenset(
+    {
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+        b"x-real-ip",
+    }
+)
+"""Fields by which a client could claim to be another: Synapse believes the first X-Forwarded-For."""
+
+NOT_FROM_CLIENTS = HOP_BY_HOP | REPLACED | {name.replace(b"-", b"_") for name in REPLACED}
+"""CGI-like servers read `X_Forwarded_For` as `X-Forwarded-For`; nginx drops underscores by default too."""
+
+FORWARDED_HEAD = (
+    b"%b %b HTTP/1.1\r\n%b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n\r\n"
+)
+
+NEVER_NOMINATED = frozenset({b"host", b"content-length", b"transfer-encoding", b"authorization"})
+"""A Connection field may not take these away: the worker would see another message or another user."""
+
+
+def nominated(headers: list[tuple[bytes, bytes]]) -> frozenset[bytes]:
+    """The fields that `Connection` names as hop-by-hop, in lower case (RFC 9110 section 7.6.1)."""
+    names: set[bytes] = set()
+    for name, value in headers:
+        if name == b"connection":
+            names.update(token.strip(b" \t").lower() for token in value.split(b","))
+    return frozenset(names - NEVER_NOMINATED)
+
+
+def kept_lines(
+    headers: list[tuple[bytes, bytes]], lines: list[bytes], dropped: frozenset[bytes]
+) -> list[bytes]:
+    """The lines whose field is not dropped, byte for byte and in their order."""
+    return [line for (name, _), line in zip(headers, lines, strict=True) if name not in dropped]
+
+
+def request_head(message: RequestMessage, *, target: bytes, client: str, scheme: bytes) -> bytes:
+    """The head that the worker gets.
+
+    Host goes as received; a request of HTTP/1.0 without one gets an empty field, which RFC 9112
+    section 3.2 asks of a target without an authority.
+    """
+    headers = message.headers
+    dropped = NOT_FROM_CLIENTS
+    names = {name for name, _ in headers}
+    if b"connection" in names:
+        dropped |= nominated(headers)
+    lines = message.lines if dropped.isdisjoint(names) else kept_lines(headers, message.lines, dropped)
+    if b"host" not in names:
+        lines = [*lines, b"Host:"]
+    return FORWARDED_HEAD % (
+        message.method.encode("ascii"),
+        target,
+        b"\r\n".join(lines),
+        client.encode("ascii"),
+        scheme,
+        message.host,
+    )
+
+
+def response_head(message: ResponseMessage, head: bytes, *, close: bool, unchunk: bool) -> bytes:
+    """The head that the client gets: as it came, where nothing must change.
+
+    `close` announces that the connection ends with this answer, `unchunk` that the body is sent
+    without chunks (to HTTP/1.0, which has none).
+    """
+    headers = message.headers
+    names = {name for name, _ in headers}
+    if not close and not unchunk and message.minor == 1 and HOP_BY_HOP.isdisjoint(names):
+        return head
+    dropped = HOP_BY_HOP
+    if b"connection" in names:
+        dropped |= nominated(headers)
+    if unchunk:
+        dropped |= {b"transfer-encoding"}
+    status_line = b"HTTP/1.1" + head[8 : head.index(b"\r\n")]
+    lines = [status_line, *kept_lines(headers, message.lines, dropped)]
+    if close:
+        lines.append(b"Connection: close")
+    return b"\r\n".join(lines) + b"\r\n\r\n"

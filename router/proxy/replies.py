@@ -1,0 +1,95 @@
+"""Our own answers: Matrix JSON errors with CORS headers, so that a web client can read them."""
+
+from __future__ import annotations
+
+import json
+
+from router.errors import ProxyError
+from router.table import Refusal
+
+REASONS = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    410: "Gone",
+    413: "Content Too Large",
+    414: "URI Too Long",
+    417: "Expectation Failed",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+    505: "HTTP Version Not Supported",
+}
+"""RFC 9110 section 15 and RFC 6585; any other status goes without a phrase."""
+
+CORS = (
+    "Access-Control-Allow-Origin: *\r\n"
+    "Access-Control-Allow-Methods: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n"
+    "Access-Control-Allow-Headers: X-Requested-With, Content-Type, Authorization, Date\r\n"
+)
+"""What the Matrix client-server API asks of every answer (section "Web Browser Clients")."""
+
+RETRY_AFTER = 5
+"""Seconds that a client is asked to wait before it comes back to a worker that is restarting."""
+
+CLIENT_TEXT = {
+    "connect_failed": "This part of the homeserver cannot be reached. Try again in a few seconds.",
+    "connect_timeout": "This part of the homeserver cannot be reached in time. Try again in a few seconds.",
+    "no_endpoint": "This part of the homeserver is restarting. Try again in a few seconds.",
+    "timeout": "This part of the homeserver took too long to answer.",
+    "aborted": "This part of the homeserver broke off its answer. Try again.",
+    "bad_response": "This part of the homeserver gave an answer that cannot be passed on.",
+}
+"""What a client is told of a worker's trouble: never a worker's name or address."""
+
+
+def render(
+    *, status: int, errcode: str, error: str, close: bool, retry_after: int = 0
+) -> tuple[bytes, bytes]:
+    """The answer's head and body; a HEAD request gets the same head and no body."""
+    fields: dict[str, str | int] = {"errcode": errcode, "error": error}
+    extra = ""
+    if retry_after:
+        fields["retry_after_ms"] = retry_after * 1000
+        extra = f"Retry-After: {retry_after}\r\n"
+    if status == 405:
+        extra += "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n"
+    body = json.dumps(fields).encode("ascii")
+    if close:
+        extra += "Connection: close\r\n"
+    head = (
+        f"HTTP/1.1 {status} {REASONS.get(status, '')}\r\n"
+        "Content-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        f"{CORS}{extra}\r\n"
+    )
+    return head.encode("ascii"), body
+
+
+def error_reply(error: ProxyError, *, close: bool) -> tuple[bytes, bytes]:
+    """The answer to a request that failed here or at a worker."""
+    return render(
+        status=error.status,
+        errcode=error.errcode,
+        error=CLIENT_TEXT.get(error.reason, error.message),
+        close=close,
+        retry_after=RETRY_AFTER if error.status == 503 else 0,
+    )
+
+
+def refusal_reply(refusal: Refusal, *, close: bool) -> tuple[bytes, bytes]:
+    """The answer to a request that the table or the guard refuses."""
+    return render(
+        status=refusal.status,
+        errcode=refusal.errcode,
+        error=refusal.error,
+        close=close,
+        retry_after=RETRY_AFTER if refusal.status in (429, 503) else 0,
+    )

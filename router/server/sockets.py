@@ -1,0 +1,95 @@
+"""Listening sockets, bound before anything is served."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from pathlib import Path
+
+from router.errors import RouterError
+from router.table import Address, UnixAddress
+
+BACKLOG = 1024
+"""Connections the kernel keeps for us while we are busy; cut to net.core.somaxconn."""
+
+UNIX_MODE = 0o660
+"""Who may connect to a unix listener: the owner and the group, as Synapse's own sockets."""
+
+
+class BindFailed(RouterError):
+    """An address cannot be listened on."""
+
+
+def bind(address: Address) -> list[socket.socket]:
+    """Binds an address; a name with several addresses (`localhost`) gives a socket for each.
+
+    Raises BindFailed, which says what to do about it.
+    """
+    try:
+        if isinstance(address, UnixAddress):
+            return [_bind_unix(address.path)]
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        return [_bind_tcp(family, sockaddr) for family, _, _, _, sockaddr in found]
+    except OSError as error:
+        raise BindFailed(f"cannot listen on {address}: {_explain(error)}") from error
+
+
+def _explain(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another process listens there (`ss -ltnp` names it); end it, or choose another address"
+    if error.errno == errno.EACCES:
+        return "not permitted: a port below 1024 wants root or CAP_NET_BIND_SERVICE, a unix socket a writable folder"
+    return error.strerror or str(error)
+
+
+def _bind_tcp(
+    family: int, sockaddr: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(sockaddr)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_unix(path: str) -> socket.socket:
+    _remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path)
+        os.chmod(path, UNIX_MODE)  # noqa: PTH101 - a path of a socket, not of a file to be read
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _remove_stale(path: str) -> None:
+    """Removes a socket that nobody listens on any more; whatever else lies there is left alone."""
+    try:
+        if not stat.S_ISSOCK(Path(path).lstat().st_mode):
+            return
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            Path(path).unlink()
+
+
+def unlink(address: Address) -> None:
+    """Removes the socket file of an address that is no longer listened on."""
+    if isinstance(address, UnixAddress):
+        Path(address.path).unlink(missing_ok=True)

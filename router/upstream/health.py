@@ -1,0 +1,150 @@
+"""Health checks: each endpoint is asked by the same guarded way that requests take."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from router.errors import ConnectFailed, UpstreamError
+from router.http1.responses import ResponseMessage
+from router.settings import Health
+from router.table import Endpoint
+from router.upstream.connection import UpstreamConnection
+from router.upstream.pool import Pool
+from router.upstream.state import EndpointStates
+
+DOWN_INTERVAL = 1.0
+"""Seconds between two checks of an endpoint that is down: a worker that is back serves soon."""
+
+OnChange = Callable[[Endpoint, bool, str], None]
+"""Told of an endpoint that went up (True) or down (False), with the reason."""
+
+
+class Probe:
+    """One check: connects, asks where there is a path to ask, and holds the verdict.
+
+    `verdict` becomes the reason why the endpoint is down, empty where it is up.
+    """
+
+    __slots__ = ("_connection", "_path", "verdict")
+
+    def __init__(self, path: str | None, verdict: asyncio.Future[str]) -> None:
+        self._path = path
+        self._connection: UpstreamConnection | None = None
+        self.verdict = verdict
+
+    def _decide(self, reason: str) -> None:
+        if not self.verdict.done():
+            self.verdict.set_result(reason)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        if self._connection is not None:
+            self._connection.abort()
+
+    def on_connected(self, connection: UpstreamConnection) -> None:
+        """An open connection is the answer, or the way to ask for one."""
+        self._connection = connection
+        if self._path is None:
+            self._decide("")
+            return
+        head = f"GET {self._path} HTTP/1.1\r\nHost: {connection.endpoint.name}\r\nConnection: close\r\n\r\n"
+        connection.send(head.encode("ascii"), method="GET", decode=False, sink=self)
+        connection.end_request()
+
+    def on_connect_failed(self, error: ConnectFailed) -> None:
+        """Nobody listens."""
+        self._decide(error.message)
+
+    def on_response(self, message: ResponseMessage, head: bytes) -> None:  # noqa: ARG002 - a sink's signature
+        """2xx is up."""
+        self._decide("" if 200 <= message.status < 300 else f"{self._path} answered {message.status}")
+
+    def on_upstream_error(self, error: UpstreamError) -> None:
+        """The endpoint listens, but does not answer."""
+        self._decide(error.message)
+
+    def on_informational(self, head: bytes) -> None:
+        """Of no interest here, like the rest of the answer."""
+
+    def on_response_body(self, data: bytes) -> None:
+        """Of no interest here."""
+
+    def on_response_end(self) -> None:
+        """Of no interest here."""
+
+    def on_upstream_paused(self) -> None:
+        """Of no interest here."""
+
+    def on_upstream_resumed(self) -> None:
+        """Of no interest here."""
+
+
+class HealthChecker:
+    """Asks every endpoint again and again, one task for each address."""
+
+    __slots__ = ("_endpoints", "_on_change", "_pool", "_settings", "_states", "_tasks")
+
+    def __init__(
+        self,
+        *,
+        endpoints: Iterable[Endpoint],
+        settings: Health,
+        states: EndpointStates,
+        pool: Pool,
+        on_change: OnChange,
+    ) -> None:
+        self._endpoints = tuple({endpoint.name: endpoint for endpoint in endpoints}.values())
+        self._settings = settings
+        self._states = states
+        self._pool = pool
+        self._on_change = on_change
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def check_all(self) -> None:
+        """Asks every endpoint once, side by side."""
+        await asyncio.gather(*(self.check(endpoint) for endpoint in self._endpoints))
+
+    async def check(self, endpoint: Endpoint) -> None:
+        """Asks one endpoint and notes what it says."""
+        if self._settings.path is None and self._pool.has_connection(endpoint):
+            reason = ""
+        else:
+            reason = await self._ask(endpoint)
+        self._states.mark_checked(endpoint)
+        if reason:
+            news = self._states.mark_down(endpoint, reason)
+        else:
+            news = self._states.mark_up(endpoint)
+        if news:
+            self._on_change(endpoint, not reason, reason)
+
+    async def _ask(self, endpoint: Endpoint) -> str:
+        timeout = self._settings.timeout
+        probe = Probe(self._settings.path, asyncio.get_running_loop().create_future())
+        connecting = self._pool.connect(endpoint, probe)
+        try:
+            async with asyncio.timeout(timeout):
+                return await probe.verdict
+        except TimeoutError:
+            return f"{endpoint.name}: no answer within {timeout:g} s"
+        finally:
+            connecting.cancel()
+            probe.close()
+
+    def start(self) -> None:
+        """Begins to ask for good."""
+        self._tasks = [asyncio.create_task(self._watch(endpoint)) for endpoint in self._endpoints]
+
+    async def _watch(self, endpoint: Endpoint) -> None:
+        while True:
+            up = self._states.state(endpoint).up
+            interval = self._settings.interval
+            await asyncio.sleep(interval if up else min(interval, DOWN_INTERVAL))
+            await self.check(endpoint)
+
+    async def stop(self) -> None:
+        """Asks no more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
