@@ -6,7 +6,8 @@ The rules, each the stricter of what nginx 1.22, HAProxy 2.6 and llhttp do:
   (nginx and HAProxy take blanks behind it).
 * A size has 16 digits at most and fits 63 bits, as nginx counts it.
 * Extensions are read as the grammar has them and never passed on, as nginx and HAProxy do.
-* Trailers are fields, and never passed on, as nginx does.
+* Trailers are fields, and never passed on, as nginx does. Those that would frame a body are refused
+  (RFC 9110 section 6.5.1): llhttp reads them as if they stood in the head.
 * Extensions and trailers of one body share 16 KiB: Node's limit for the former since CVE-2024-22019.
 """
 
@@ -167,6 +168,9 @@ class ChunkScanner:
     def _trailer(self, line: bytes) -> None:
         self._count(len(line))
         fault = fault_in([line[:-2]]) if line.endswith(b"\r\n") else "ends in a LF without a CR before it"
+        name = line.partition(b":")[0].lower()
+        if not fault and name in (b"content-length", b"transfer-encoding"):
+            fault = f"{quote(name)} frames a body and cannot stand behind it"
         if fault:
             raise self._error(f"a trailer is malformed: {fault}")
 

@@ -64,7 +64,7 @@ def is_token(name: bytes) -> bool:
 
 def quote(data: bytes) -> str:
     """Bytes for an error: escaped, in backticks, cut after 40."""
-    cut = data[:_QUOTED].decode("ascii", "backslashreplace").encode("unicode_escape").decode("ascii")
+    cut = data[:_QUOTED].decode("latin-1").encode("unicode_escape").decode("ascii")
     return f"`{cut}…`" if len(data) > _QUOTED else f"`{cut}`"
 
 

@@ -50,7 +50,7 @@ _HOST = re.compile(
     rb"(?:(?!.*\.\.)(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?"
 )
 
-_NOT_IN_TARGET = re.compile(rb"[^\x21-\x7e]")
+_VISIBLE = bytes(range(0x21, 0x7F))
 _OTHER_VERSION = re.compile(rb"HTTP/[1-9]\.[0-9]")
 
 
@@ -161,12 +161,15 @@ def parse_request(head: bytes, limits: Limits) -> RequestMessage:
         minor = 0
     else:
         raise _refused_version(version)
+    # llhttp ends a target at a bare LF, as HTTP/0.9 did, and skips blanks before the one of a CONNECT.
+    if target.translate(None, _VISIBLE) or not target:
+        raise _refused_target(target)
     try:
         HttpRequestParser(SILENT).feed_data(head)
     except HttpParserUpgrade:
-        pass  # CONNECT, or an Upgrade field with its Connection option: both are read below
+        pass  # CONNECT, or an Upgrade field with its Connection option, which is read below
     except HttpParserError as error:
-        raise _refused_by_llhttp(error, target, lines) from None
+        raise _refused_by_llhttp(error, lines) from None
 
     headers = split_fields(lines)
     fields = dict(headers)
@@ -247,7 +250,7 @@ def _refused_line(line: bytes) -> DownstreamError:
     method, _, rest = line.partition(b" ")
     if not is_token(method):
         return BadRequest(f"a request line starts with a method, not with {quote(method)}")
-    if line.count(b" ") != 2:
+    if line.count(b" ") != 2 or b"  " in line:
         return BadRequest("a request line is METHOD, target and HTTP/1.1 with single blanks between them")
     if rest.endswith(b" HTTP/2.0"):
         return _refused_version(b"HTTP/2.0")
@@ -261,11 +264,13 @@ def _refused_version(version: bytes) -> DownstreamError:
     return BadRequest(f"{quote(version)} is not a version of HTTP")
 
 
-def _refused_by_llhttp(error: HttpParserError, target: bytes, lines: list[bytes]) -> BadRequest:
+def _refused_target(target: bytes) -> BadRequest:
+    if not target:
+        return BadRequest("the request line has no target: two blanks follow the method")
+    bad = target.translate(None, _VISIBLE)[0]
+    return BadRequest(f"byte 0x{bad:02x} at byte {target.index(bad)} of the target: write it as %{bad:02X}")
+
+
+def _refused_by_llhttp(error: HttpParserError, lines: list[bytes]) -> BadRequest:
     # llhttp gives a reason and no place: find the place.
-    bad = _NOT_IN_TARGET.search(target)
-    if bad:
-        return BadRequest(
-            f"byte 0x{bad[0][0]:02x} at byte {bad.start()} of the target: write it as %{bad[0][0]:02X}"
-        )
     return BadRequest(fault_in(lines) or f"the request head is malformed: {error}")
