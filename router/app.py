@@ -148,7 +148,7 @@ def endpoints_of(table: RouteTable) -> Iterable[Endpoint]:
     return [endpoint for upstream in table.upstreams.values() for endpoint in upstream.endpoints]
 
 
-def say_change(endpoint: Endpoint, up: bool, reason: str) -> None:  # noqa: FBT001 - health's callback
+def say_change(endpoint: Endpoint, up: bool, reason: str) -> None:
     """One line for an endpoint that went up or down."""
     print(f"endpoint {endpoint.name} is " + ("up" if up else f"down: {reason}"), file=sys.stderr, flush=True)  # noqa: T201
 

@@ -43,7 +43,7 @@ PIPELINE_LIMIT = 16_384
 """Bytes of further requests that are read ahead while one is answered."""
 
 LINGER = 5.0
-"""Seconds to read a refusal in, while what the client still sends is thrown away (nginx `lingering_timeout`)."""
+"""Seconds to read a refusal in, while what is still sent is thrown away (nginx `lingering_timeout`)."""
 
 UNIX_CLIENT = "127.0.0.1"
 """What a peer on a unix socket is called: it has no address, and is on this machine."""

@@ -42,7 +42,9 @@ def _explain(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return "another process listens there (`ss -ltnp` names it); end it, or choose another address"
     if error.errno == errno.EACCES:
-        return "not permitted: a port below 1024 wants root or CAP_NET_BIND_SERVICE, a unix socket a writable folder"
+        return (
+            "not permitted (a port below 1024 wants CAP_NET_BIND_SERVICE, a unix socket a folder to write in)"
+        )
     return error.strerror or str(error)
 
 

@@ -112,11 +112,8 @@ class HealthChecker:
         else:
             reason = await self._ask(endpoint)
         self._states.mark_checked(endpoint)
-        if reason:
-            news = self._states.mark_down(endpoint, reason)
-        else:
-            news = self._states.mark_up(endpoint)
-        if news:
+        states = self._states
+        if states.mark_down(endpoint, reason) if reason else states.mark_up(endpoint):
             self._on_change(endpoint, not reason, reason)
 
     async def _ask(self, endpoint: Endpoint) -> str:
