@@ -1,0 +1,266 @@
+"""The access log: one line for each exchange in nginx's combined format, buffered, without tokens."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+import time
+from collections.abc import Callable
+
+import re2
+
+from router.observe.record import Record
+from router.observe.redaction import redact, signs_of_secrets
+
+BUFFER = 64
+"""Lines that wait in memory: of ordinary ones about nginx's `buffer=16k`."""
+
+FLUSH_AFTER = 1.0
+"""Seconds that a line waits at most, given that often a tick: nginx's `flush=1s`."""
+
+WAITING = 1_048_576
+"""Bytes that wait for the reader of a pipe before lines are dropped."""
+
+PIECE = 4096
+"""PIPE_BUF on Linux: a pipe that polls as writable takes that much without blocking."""
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+_FORMAT = b'%b - - [%b] "%b" %03d %d "%b" "%b"\n'
+_QUOTES = _FORMAT.count(b'"')
+_ESCAPES = {byte: f"\\x{byte:02X}" for byte in range(256) if not 0x20 <= byte < 0x7F or byte in b'"\\'}
+
+_Fields = tuple[bytes, bytes, bytes, int, int, bytes, bytes]
+"""$remote_addr, $time_local, $request, $status, $body_bytes_sent, $http_referer, $http_user_agent."""
+
+
+def _compile_signs() -> Callable[[bytes], object]:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.case_sensitive = False
+    options.never_capture = True
+    # RE2 reads 16 KiB against all of it at once in the time that Python takes for two words.
+    search: Callable[[bytes], object] = re2.compile(
+        rb"[\x00-\x09\x0b-\x1f\x7f-\xff\\]|" + signs_of_secrets(), options
+    ).search
+    return search
+
+
+_find_sign = _compile_signs()
+
+
+def _is_plain(text: bytes, lines: int) -> bool:
+    """Whether so many formatted lines hold nothing to escape and nothing that could be a secret."""
+    return _find_sign(text) is None and text.count(b'"') == _QUOTES * lines and text.count(b"\n") == lines
+
+
+def escape(value: bytes) -> bytes:
+    r"""The value as nginx writes it: `"`, `\`, controls and bytes from 0x7f up as `\xHH`.
+
+    nginx: `log_format … escape=default`.
+    """
+    return value.decode("latin-1").translate(_ESCAPES).encode("ascii")
+
+
+def _careful_line(fields: _Fields) -> bytes:
+    line = _FORMAT % fields
+    if _is_plain(line, 1):
+        return line
+    address, stamp, request, status, size, referer, agent = fields
+    return redact(
+        _FORMAT % (escape(address), stamp, escape(request), status, size, escape(referer), escape(agent))
+    )
+
+
+def time_local(second: int) -> bytes:
+    """nginx's `$time_local`, as `[22/Jun/2024:10:00:00 +0000]` without the brackets, in English always."""
+    t = time.localtime(second)
+    sign = "-" if t.tm_gmtoff < 0 else "+"
+    hours, minutes = divmod(abs(t.tm_gmtoff) // 60, 60)
+    return (
+        f"{t.tm_mday:02}/{MONTHS[t.tm_mon - 1]}/{t.tm_year}:{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02} "
+        f"{sign}{hours:02}{minutes:02}"
+    ).encode()
+
+
+def _tell_stderr(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)  # noqa: T201 - the log that could say it is the one that fails
+
+
+class AccessLog:
+    """Takes exchanges that have ended, writes lines to a file, a pipe or standard output.
+
+    `path` is a file, `-` for standard output, or empty for no log. `dropped` counts lines that could not
+    be written: the disk is full, or nobody reads the pipe; that is told once, through `complain`, until
+    writing works again. Nothing raises once the log is open; opening it raises OSError.
+    """
+
+    __slots__ = (
+        "_complain",
+        "_failing",
+        "_fd",
+        "_flushed",
+        "_path",
+        "_poll",
+        "_records",
+        "_second",
+        "_stamp",
+        "_torn",
+        "_waiting",
+        "dropped",
+    )
+
+    def __init__(self, path: str, *, complain: Callable[[str], object] = _tell_stderr) -> None:
+        self._path = path
+        self._complain = complain
+        self._records: list[_Fields] = []
+        self._waiting = b""
+        self._torn = False
+        self._failing = False
+        self._second = -1
+        self._stamp = b""
+        self._flushed = 0.0
+        self.dropped = 0
+        self._fd = -1
+        self._poll: select.poll | None = None
+        if path:
+            self._use(self._open())
+
+    def record(self, exchange: Record, now: float) -> None:
+        """Adds the exchange's line; `now` is in wall-clock seconds."""
+        if self._fd < 0:
+            return
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._stamp = time_local(second)
+        referer = agent = None
+        if exchange.head is not None:
+            for name, value in exchange.head.headers:
+                # The first of several counts, as in nginx's $http_referer and $http_user_agent.
+                if name == b"user-agent":
+                    if agent is None:
+                        agent = value
+                elif name == b"referer" and referer is None:
+                    referer = value
+        self._records.append(
+            (
+                exchange.client.encode() or b"unix:",
+                self._stamp,
+                exchange.line,
+                exchange.status,
+                exchange.bytes_out,
+                b"-" if referer is None else referer,
+                b"-" if agent is None else agent,
+            )
+        )
+        if len(self._records) >= BUFFER:
+            self.flush()
+
+    def tick(self, now: float) -> None:
+        """Writes what has waited for a second or longer; `now` may be of any clock, always the same."""
+        if now - self._flushed >= FLUSH_AFTER:
+            self._flushed = now
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what waits, as far as the file or the pipe takes it at once."""
+        self._collect()
+        self._write(patience=0)
+
+    def reopen(self) -> None:
+        """Goes on in a new file of the same name (SIGUSR1, after the old one was renamed)."""
+        if self._fd < 0 or self._path == "-":
+            return
+        self.flush()
+        try:
+            fd = self._open()
+        except OSError as error:
+            self._complain(
+                f"access log: cannot reopen {self._path}: {error.strerror}; going on in the old file"
+            )
+            return
+        os.close(self._fd)
+        self._use(fd)
+
+    def close(self) -> None:
+        """Writes what waits, for a moment also to a slow pipe, and closes the file."""
+        if self._fd < 0:
+            return
+        self._collect()
+        self._write(patience=200)
+        self.dropped += self._waiting.count(b"\n")
+        self._waiting = b""
+        if self._path != "-":
+            os.close(self._fd)
+        self._fd = -1
+
+    def _open(self) -> int:
+        if self._path == "-":
+            return 1
+        # O_NONBLOCK: a named pipe without a reader is an error at once, and not a start that hangs.
+        return os.open(
+            self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o640
+        )
+
+    def _use(self, fd: int) -> None:
+        self._fd = fd
+        self._poll = None
+        self._torn = False
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            self._poll = select.poll()
+            self._poll.register(fd, select.POLLOUT)
+
+    def _collect(self) -> None:
+        """Turns records to bytes that wait, escaped and without secrets: one look at many lines is cheap."""
+        records = self._records
+        if not records:
+            return
+        if len(self._waiting) > WAITING:
+            self._fail("nobody reads it", len(records))
+        else:
+            text = b"".join([_FORMAT % fields for fields in records])
+            if not _is_plain(text, len(records)):
+                text = b"".join(map(_careful_line, records))
+            self._waiting += text
+        records.clear()
+
+    def _write(self, *, patience: int) -> None:
+        """Writes while the other side takes it, waiting for a pipe at most `patience` ms for each piece."""
+        if not self._waiting or self._fd < 0:
+            return
+        view = memoryview(b"\n" + self._waiting if self._torn else self._waiting)
+        done = 0
+        try:
+            while done < len(view):
+                if self._poll is None:
+                    done += os.write(self._fd, view[done:])
+                elif self._poll.poll(patience):
+                    done += os.write(self._fd, view[done : done + PIECE])
+                else:
+                    break
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            # The rest is not kept: a disk stays full for longer than lines may pile up here.
+            lost = bytes(view[done:])
+            self._fail(error.strerror or str(error), lost.count(b"\n") - (self._torn and not done))
+            self._torn = self._torn if not done else view[done - 1] != 0x0A
+            self._waiting = b""
+            return
+        if done:
+            self._torn = False
+        self._waiting = bytes(view[done:])
+        self._failing = bool(self._waiting) and self._failing
+
+    def _fail(self, why: str, lost: int) -> None:
+        self.dropped += lost
+        if not self._failing:
+            self._failing = True
+            name = "standard output" if self._path == "-" else self._path
+            self._complain(
+                f"access log: cannot write to {name}: {why}; "
+                "lines are dropped and counted in router_log_dropped_total"
+            )

@@ -1,0 +1,147 @@
+"""The names that Prometheus sees: turns the process's counters into families at a scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from router.observe.metrics import Histogram, Metrics, RouteCounters
+
+EndpointUp = tuple[str, str, bool]
+"""An upstream's name, an endpoint's name, and whether it is up."""
+
+
+class RouterCollector(Collector):
+    """Reads one process's metrics, and what others know, when it is asked.
+
+    `endpoints` gives every endpoint of every upstream with whether it is up, `open_connections` the
+    clients' connections, `log_dropped` the access log's `dropped`, `digest` the configuration's.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        version: str,
+        digest: Callable[[], str],
+        endpoints: Callable[[], Iterable[EndpointUp]],
+        open_connections: Callable[[], int],
+        log_dropped: Callable[[], int],
+    ) -> None:
+        self._metrics = metrics
+        self._version = version
+        self._digest = digest
+        self._endpoints = endpoints
+        self._open_connections = open_connections
+        self._log_dropped = log_dropped
+
+    def collect(self) -> Iterator[Metric]:
+        """All families, with those that have no series yet."""
+        yield self._requests()
+        yield from self._routes()
+        yield self._errors()
+        up = GaugeMetricFamily(
+            "router_endpoint_up",
+            "1 where requests may be sent to the endpoint.",
+            labels=("upstream", "endpoint"),
+        )
+        for upstream, endpoint, is_up in self._endpoints():
+            up.add_metric((upstream, endpoint), int(is_up))
+        yield up
+        yield GaugeMetricFamily(
+            "router_open_connections", "Connections that clients hold.", value=self._open_connections()
+        )
+        yield CounterMetricFamily(
+            "router_log_dropped", "Access log lines that could not be written.", value=self._log_dropped()
+        )
+        yield _info("router_build", "The router's version.", {"version": self._version})
+        yield _info("router_config", "The configuration that is served.", {"digest": self._digest()})
+
+    def _requests(self) -> Metric:
+        family = CounterMetricFamily(
+            "router_requests",
+            "Requests that have ended.",
+            labels=("route", "upstream", "endpoint", "method", "status"),
+        )
+        for labels, count in self._metrics.requests.items():
+            family.add_metric(labels, count)
+        return family
+
+    def _routes(self) -> Iterator[Metric]:
+        routes = self._metrics.routes
+        for name, text, histogram in _HISTOGRAMS:
+            durations = HistogramMetricFamily(name, text, labels=("route",))
+            for route, counters in routes.items():
+                values = histogram(counters)
+                durations.add_metric((route,), list(values.cumulative()), values.total)
+            yield durations
+        for name, text, count in _COUNTERS:
+            total = CounterMetricFamily(name, text, labels=("route",))
+            for route, counters in routes.items():
+                total.add_metric((route,), count(counters))
+            yield total
+        in_flight = GaugeMetricFamily(
+            "router_requests_in_flight", "Requests that have not ended.", labels=("route",)
+        )
+        for route, counters in routes.items():
+            in_flight.add_metric((route,), counters.in_flight)
+        yield in_flight
+
+    def _errors(self) -> Metric:
+        family = CounterMetricFamily(
+            "router_errors",
+            "Requests that the router answered itself, or broke off, by reason.",
+            labels=("route", "reason"),
+        )
+        for route, counters in self._metrics.routes.items():
+            for reason, count in counters.errors.items():
+                family.add_metric((route, reason), count)
+        return family
+
+
+_HISTOGRAMS: tuple[tuple[str, str, Callable[[RouteCounters], Histogram]], ...] = (
+    (
+        "router_request_duration_seconds",
+        "From a request's head to the end of its answer.",
+        lambda counters: counters.duration,
+    ),
+    (
+        "router_response_duration_seconds",
+        "From a request's head to the head of the worker's answer; long polls included.",
+        lambda counters: counters.response,
+    ),
+)
+
+_COUNTERS: tuple[tuple[str, str, Callable[[RouteCounters], int]], ...] = (
+    ("router_requests_bytes", "Bytes of request bodies passed on.", lambda counters: counters.bytes_in),
+    ("router_responses_bytes", "Bytes of answers' bodies sent.", lambda counters: counters.bytes_out),
+    (
+        "router_client_aborts",
+        "Clients that left before they had their answer.",
+        lambda counters: counters.client_aborts,
+    ),
+    ("router_retries", "Attempts at an endpoint after the first.", lambda counters: counters.retries),
+)
+
+
+def _info(name: str, text: str, labels: dict[str, str]) -> Metric:
+    # An InfoMetricFamily would be exposed as a gauge of the same name: this says so outright.
+    family = GaugeMetricFamily(f"{name}_info", text, labels=tuple(labels))
+    family.add_metric(tuple(labels.values()), 1)
+    return family
+
+
+def new_registry(collector: Collector) -> CollectorRegistry:
+    """A registry of its own, never the library's global one: the router's families and `process_*`."""
+    registry = CollectorRegistry()
+    registry.register(collector)
+    ProcessCollector(registry=registry)
+    return registry

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from router.observe.exposition import RouterCollector, new_registry
+from router.observe.metrics import BUCKETS, Metrics
+from tests.observe.records import answered
+
+NAMES = {
+    "router_requests_total": ("route", "upstream", "endpoint", "method", "status"),
+    "router_request_duration_seconds": ("route",),
+    "router_response_duration_seconds": ("route",),
+    "router_requests_bytes_total": ("route",),
+    "router_responses_bytes_total": ("route",),
+    "router_requests_in_flight": ("route",),
+    "router_errors_total": ("route", "reason"),
+    "router_client_aborts_total": ("route",),
+    "router_retries_total": ("route",),
+    "router_endpoint_up": ("upstream", "endpoint"),
+    "router_open_connections": (),
+    "router_log_dropped_total": (),
+    "router_build_info": ("version",),
+    "router_config_info": ("digest",),
+}
+"""Every name that dashboards and rules may use, with its labels."""
+
+
+def scrape(metrics: Metrics) -> str:
+    collector = RouterCollector(
+        metrics,
+        version="0.1.0",
+        digest=lambda: "3f9c1a",
+        endpoints=lambda: [("main", "127.0.0.1:8008", True), ("generic-worker", "127.0.0.1:8101", False)],
+        open_connections=lambda: 7,
+        log_dropped=lambda: 3,
+    )
+    return generate_latest(new_registry(collector)).decode()
+
+
+def busy() -> Metrics:
+    metrics = Metrics()
+    for exchange in (
+        answered(),
+        answered(duration=31.0, first_byte=30.0),
+        replace(answered(status=502, attempts=2), reason="connect_failed", bytes_in=5, bytes_out=9),
+        replace(answered(status=499), reason="client_gone"),
+    ):
+        metrics.begin(exchange)
+        metrics.finish(exchange)
+    metrics.begin(answered())
+    return metrics
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[Sample]:
+    return [sample for family in text_string_to_metric_families(scrape(busy())) for sample in family.samples]
+
+
+def value(samples: list[Sample], name: str, **labels: str) -> float:
+    (found,) = [sample.value for sample in samples if sample.name == name and sample.labels == labels]
+    return found
+
+
+def test_values_arrive(samples: list[Sample]) -> None:
+    sent = {"route": "sync", "upstream": "generic-worker", "endpoint": "127.0.0.1:8101", "method": "GET"}
+    assert value(samples, "router_requests_total", **sent, status="2xx") == 2
+    assert value(samples, "router_requests_total", **sent, status="5xx") == 1
+    assert value(samples, "router_requests_in_flight", route="sync") == 1
+    assert value(samples, "router_errors_total", route="sync", reason="connect_failed") == 1
+    assert value(samples, "router_client_aborts_total", route="sync") == 1
+    assert value(samples, "router_retries_total", route="sync") == 1
+    assert value(samples, "router_requests_bytes_total", route="sync") == 5
+    assert value(samples, "router_responses_bytes_total", route="sync") == 9
+    assert value(samples, "router_endpoint_up", upstream="main", endpoint="127.0.0.1:8008") == 1
+    assert value(samples, "router_endpoint_up", upstream="generic-worker", endpoint="127.0.0.1:8101") == 0
+    assert value(samples, "router_open_connections") == 7
+    assert value(samples, "router_log_dropped_total") == 3
+    assert value(samples, "router_build_info", version="0.1.0") == 1
+    assert value(samples, "router_config_info", digest="3f9c1a") == 1
+
+
+def test_histograms_arrive(samples: list[Sample]) -> None:
+    name = "router_request_duration_seconds"
+    bounds = [s.labels["le"] for s in samples if s.name == f"{name}_bucket"]
+    assert bounds == [*map(str, BUCKETS), "+Inf"]
+    assert value(samples, f"{name}_bucket", route="sync", le="0.05") == 3
+    assert value(samples, f"{name}_bucket", route="sync", le="60.0") == 4
+    assert value(samples, f"{name}_count", route="sync") == 4
+    assert value(samples, f"{name}_sum", route="sync") == pytest.approx(31.09)
+
+
+def test_the_process_speaks_for_itself(samples: list[Sample]) -> None:
+    assert value(samples, "process_open_fds") > 0
+
+
+def test_names_and_labels_are_exactly_these() -> None:
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(scrape(busy())):
+        if not family.name.startswith("process_"):
+            labels = family.samples[0].labels.keys() - {"le"}
+            found[f"{family.name}_total" if family.type == "counter" else family.name] = labels
+    assert found == {name: set(labels) for name, labels in NAMES.items()}
+
+
+def test_every_family_is_announced_before_anything_has_happened() -> None:
+    announced = set(re.findall(r"^# TYPE (\S+) ", scrape(Metrics()), re.MULTILINE))
+    assert set(NAMES) <= announced
+
+
+def test_names_follow_prometheus_rules() -> None:
+    """What `promtool check metrics` asks: help, base units, `_total` for counters and for nothing else."""
+    for family in text_string_to_metric_families(scrape(busy())):
+        assert family.documentation.endswith("."), family.name
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", family.name)
+        assert not re.search(r"milli|kilo|minutes|hours|percent|_ms\b", family.name), family.name
+        assert not family.name.endswith(("_count", "_sum", "_bucket")), family.name
+        for sample in family.samples:
+            assert sample.name.endswith("_total") == (family.type == "counter"), sample.name
+            assert len(sample.labels) <= 5
+        if family.type == "histogram":
+            assert family.name.endswith("_seconds")
