@@ -25,6 +25,9 @@ test: setup
 bench: setup
 	$(BIN)/python -m benchmarks
 
+soak: setup
+	$(BIN)/python -m tests.fuzz --seconds 600
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
