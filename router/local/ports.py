@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,15 +68,22 @@ def _listeners() -> Iterator[tuple[int, str]]:
 def _sockets() -> Iterator[tuple[int, str]]:
     """Process id and socket inode of every socket that we may see the holder of."""
     for process in PROC.iterdir():
-        if not process.name.isdigit():
-            continue
-        try:
-            links = [descriptor.readlink().name for descriptor in (process / "fd").iterdir()]
-        except OSError:  # gone in the meantime, or somebody else's
-            continue
-        for link in links:
-            if link.startswith("socket:["):
-                yield int(process.name), link[len("socket:[") : -1]
+        if process.name.isdigit():
+            for link in _descriptors(process):
+                if link.startswith("socket:["):
+                    yield int(process.name), link[len("socket:[") : -1]
+
+
+def _descriptors(process: Path) -> Iterator[str]:
+    """What each file descriptor of the process points at."""
+    try:
+        descriptors = list((process / "fd").iterdir())
+    except OSError:  # gone in the meantime, or somebody else's
+        return
+    for descriptor in descriptors:
+        # A single one may be closed by now: in our own process, the one that has listed the folder.
+        with suppress(OSError):
+            yield descriptor.readlink().name
 
 
 def _command(pid: int) -> str:

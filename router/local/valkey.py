@@ -43,9 +43,9 @@ def _answers(port: int, password: str) -> bool:
             received = b""
             while b"+PONG\r\n" not in received:
                 piece = connection.recv(64)
-                if not piece:
-                    return False
                 received += piece
+                if not piece or b"-" in received:  # the first byte of an error
+                    return False
     except OSError:
         return False
     return True

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from router.local.layout import HOST, Layout, free_ports
+
+
+def test_the_standard_ports_are_those_of_the_reference_deployment(tmp_path: Path) -> None:
+    layout = Layout.standard(tmp_path)
+
+    assert {i.name: (i.client_port, i.replication_port) for i in layout.instances} == {
+        "main": (8008, 9093),
+        "generic1": (8101, None),
+        "generic2": (8102, None),
+        "generic3": (8103, None),
+        "events_persister1": (None, 9111),
+        "receipts_writer": (8112, 9112),
+        "federation_sender1": (None, None),
+    }
+    assert layout.replication_ports == (9093, 9111, 9112)
+    assert (layout.router_port, layout.admin_port) == (8080, 8081)
+
+
+def test_free_ports_are_all_different_and_nobody_listens_there(tmp_path: Path) -> None:
+    layout = Layout.free(tmp_path)
+
+    ports = list(layout.ports.values())
+    assert len(set(ports)) == len(ports) == 13
+    for port in ports:
+        with socket.socket() as probe:
+            probe.bind((HOST, port))
+
+
+def test_free_ports_leave_out_what_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as holder:
+        first = next(free_ports())
+        holder.bind((HOST, first))
+        holder.listen()
+        monkeypatch.setattr("random.shuffle", lambda ports: ports.sort(key=lambda port: port != first))
+
+        assert next(free_ports()) != first
+
+
+def test_both_layouts_have_the_same_processes_and_listeners(tmp_path: Path) -> None:
+    assert list(Layout.free(tmp_path).ports) == list(Layout.standard(tmp_path).ports)
+
+
+def test_an_unknown_instance_is_a_key_error(tmp_path: Path) -> None:
+    layout = Layout.standard(tmp_path)
+
+    assert layout["generic3"].client_port == 8103
+    with pytest.raises(KeyError, match="generic4"):
+        layout["generic4"]
+
+
+def test_a_text_about_the_standard_layout_is_translated(tmp_path: Path) -> None:
+    layout = Layout.free(tmp_path)
+    generic2 = layout["generic2"].client_port
+
+    assert layout.translated("{address: 127.0.0.1:8102, weight: 2}") == (
+        f"{{address: 127.0.0.1:{generic2}, weight: 2}}"
+    )
+    assert layout.translated("[127.0.0.1:9093,127.0.0.1:8081]") == (
+        f"[127.0.0.1:{layout['main'].replication_port},127.0.0.1:{layout.admin_port}]"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["127.0.0.1:81021", "127.0.0.2:8102", "1127.0.0.1:8102", "10.127.0.0.1:8102", "127.0.0.1:8104", ":8102"],
+)
+def test_what_only_looks_like_a_standard_address_stays(tmp_path: Path, text: str) -> None:
+    assert Layout.free(tmp_path).translated(text) == text
+
+
+def test_the_standard_layout_translates_nothing(tmp_path: Path) -> None:
+    text = "[127.0.0.1:8008, 127.0.0.1:8101, 127.0.0.1:8112]"
+
+    assert Layout.standard(tmp_path).translated(text) == text
