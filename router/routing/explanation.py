@@ -1,0 +1,203 @@
+"""Explanation: one decision with its reasons, as a value; never a token, a key or a query's values in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from zlib import crc32
+
+from router.errors import ProxyError
+from router.guard import AMBIGUOUS
+from router.request import RequestHead
+from router.routing import key as keys
+from router.routing.balancer import hashed_octets
+from router.routing.decision import Forward, Refuse, decide
+from router.routing.snapshot import Snapshot
+from router.routing.trace import Step, Verdict, trace
+from router.routing.view import EndpointView
+from router.table import PolicyKind, Refusal, Route, Upstream
+
+_USERINFO = re.compile("//[^/]*@")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyUse:
+    """What the upstream's policy hashes of this request.
+
+    `kind` is `user`, `header NAME` or `client address`; `crc32` is eight hex digits, None where the
+    request has no key. `hashed` is False where the upstream has one endpoint and nothing to choose.
+    """
+
+    kind: str
+    crc32: str | None
+    hashed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One endpoint of the upstream. Those that are up stand in the order in which they are tried."""
+
+    endpoint: str
+    instance: str | None
+    up: bool
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Where a request goes and why.
+
+    `path` is as received and `normalised` as nginx reads it, both as Latin-1; `query` has the names of
+    the parameters, undecoded. `guard` is `pass`, `closed`, `ambiguous`, or `not asked` for a head that
+    is refused outright. `route` and `upstream` are None where there is none, `refusal` is None for a
+    request that is forwarded, and `reason` then is empty. `first_byte` (seconds) and `max_body` (bytes)
+    are the route's own limits, None where those of the file hold.
+    """
+
+    method: str
+    path: str
+    normalised: str
+    query: tuple[str, ...]
+    guard: str
+    generation: int
+    steps: tuple[Step, ...] = ()
+    route: Route | None = None
+    upstream: Upstream | None = None
+    key: KeyUse | None = None
+    candidates: tuple[Candidate, ...] = ()
+    refusal: Refusal | None = None
+    reason: str = ""
+
+    @property
+    def endpoint(self) -> str | None:
+        """The endpoint that is tried first; None where none is up or the router answers by itself."""
+        return next((each.endpoint for each in self.candidates if each.chosen), None)
+
+    def as_dict(self) -> dict[str, object]:
+        """The same for JSON: what `explain --json` prints and the admin listener's /explain answers."""
+        route, upstream = self.route, self.upstream
+        return {
+            "method": self.method,
+            "path": self.path,
+            "normalised": self.normalised,
+            "query": list(self.query),
+            "guard": self.guard,
+            "route": route.name if route else None,
+            "source": str(route.source) if route and route.source else None,
+            "upstream": upstream.name if upstream else None,
+            "policy": upstream.policy.kind.value if upstream else None,
+            "endpoint": self.endpoint,
+            "key": asdict(self.key) if self.key else None,
+            "candidates": [asdict(candidate) for candidate in self.candidates],
+            "first_byte": route.first_byte if route else None,
+            "max_body": route.max_body if route else None,
+            "refusal": asdict(self.refusal) if self.refusal else None,
+            "reason": self.reason,
+            "steps": [_step_as_dict(step) for step in self.steps],
+            "generation": self.generation,
+        }
+
+
+def explain(snapshot: Snapshot, head: RequestHead, view: EndpointView) -> Explanation:
+    """What `decide` decides, with the walk over the routes beside it.
+
+    Raises ProxyError (500) where RE2 gives no answer or the two ways through the table disagree, which
+    would be a defect of this program.
+    """
+    decision = decide(snapshot, head, view)
+    asked = Explanation(
+        method=head.method,
+        path=head.path.decode("latin-1"),
+        normalised=head.normalised.decode("latin-1"),
+        query=_names(head.query),
+        guard="pass",
+        generation=snapshot.generation,
+    )
+    if isinstance(decision, Refuse) and decision.route is None:
+        verdict = "ambiguous" if decision.refusal is AMBIGUOUS else "closed"
+        return replace(asked, guard=verdict, refusal=decision.refusal, reason=decision.reason)
+    steps = trace(snapshot.table.routes, head)
+    taken = next(step.route for step in steps if step.verdict is Verdict.TAKEN)
+    if taken is not decision.route:
+        fast, slow = (
+            f"`{each.name}` ({each.source})" if each else "none" for each in (decision.route, taken)
+        )
+        raise ProxyError(f"the matcher takes {fast} and the trace {slow}: a defect of this program")
+    if isinstance(decision, Refuse):
+        return replace(asked, steps=steps, route=taken, refusal=decision.refusal, reason=decision.reason)
+    return replace(
+        asked,
+        steps=steps,
+        route=taken,
+        upstream=decision.upstream,
+        key=_key_use(decision.upstream, head),
+        candidates=_candidates(decision),
+    )
+
+
+def explain_request(
+    snapshot: Snapshot,
+    view: EndpointView,
+    *,
+    method: str,
+    target: bytes,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    client: str = "",
+) -> Explanation:
+    """The same from what a client sends: a head that is refused outright is explained, not raised."""
+    try:
+        head = RequestHead(method=method, target=target, headers=headers, client=client)
+    except ProxyError as error:
+        path, _, query = target.partition(b"?")
+        return Explanation(
+            method=method,
+            path=_USERINFO.sub("//…@", path.decode("latin-1")),
+            normalised="",
+            query=_names(query),
+            guard="not asked",
+            generation=snapshot.generation,
+            refusal=Refusal(status=error.status, errcode=error.errcode, error=error.message),
+            reason=error.reason,
+        )
+    return explain(snapshot, head, view)
+
+
+def _key_use(upstream: Upstream, head: RequestHead) -> KeyUse | None:
+    policy = upstream.policy
+    if policy.kind is PolicyKind.IP_HASH:
+        kind, key = "client address", hashed_octets(head.client)
+    elif policy.key is not None:
+        kind, key = str(policy.key), keys.reader(policy.key)(head)
+    else:
+        return None
+    return KeyUse(kind=kind, crc32=f"{crc32(key):08x}" if key else None, hashed=len(upstream.endpoints) > 1)
+
+
+def _candidates(decision: Forward) -> tuple[Candidate, ...]:
+    """Those of the decision in its order, then the rest, which are down, as the file has them."""
+    down = [each for each in decision.upstream.endpoints if all(each is not up for up in decision.candidates)]
+    up = tuple(
+        Candidate(endpoint=each.name, instance=each.instance, up=True, chosen=place == 0)
+        for place, each in enumerate(decision.candidates)
+    )
+    return up + tuple(
+        Candidate(endpoint=each.name, instance=each.instance, up=False, chosen=False) for each in down
+    )
+
+
+def _names(query: bytes) -> tuple[str, ...]:
+    items = query.replace(b";", b"&").split(b"&")
+    return tuple(item.partition(b"=")[0].decode("latin-1") for item in items if b"=" in item)
+
+
+def _step_as_dict(step: Step) -> dict[str, object]:
+    route = step.route
+    return {
+        "route": route.name,
+        "source": str(route.source) if route.source else None,
+        "pattern": route.pattern.text,
+        "form": route.pattern.form.value,
+        "verdict": step.verdict.value,
+        "detail": step.detail,
+    }

@@ -1,0 +1,97 @@
+"""An Explanation as text for a terminal."""
+
+from __future__ import annotations
+
+from router.routing.explanation import Candidate, Explanation, KeyUse
+from router.routing.trace import Step, Verdict
+from router.table import UNMATCHED, PolicyKind, Route
+
+_MARKS = {
+    Verdict.TAKEN: ">",
+    Verdict.PATH: "-",
+    Verdict.METHOD: "-",
+    Verdict.QUERY: "-",
+    Verdict.LATER: ".",
+}
+_POLICIES = {
+    PolicyKind.ROUND_ROBIN: "round robin, smooth and weighted, as nginx",
+    PolicyKind.IP_HASH: "ip_hash, as nginx",
+    PolicyKind.CONSISTENT_HASH: "ketama, as nginx",
+}
+_GUARD = {
+    "pass": "path is open, and the same place in every reading",
+    "closed": "no route is asked",
+    "ambiguous": "no route is asked",
+    "not asked": "the head is refused as it stands",
+}
+
+
+def render(explanation: Explanation) -> str:
+    """Lines without a last newline; whatever is not printable ASCII is shown as an escape."""
+    names = "&".join(f"{name}=…" for name in explanation.query)
+    lines = [f"{explanation.method} {explanation.path}{'?' if names else ''}{names}"]
+    if explanation.normalised not in ("", explanation.path):
+        lines.append(f"  normalised  {explanation.normalised}")
+    lines.append(f"1 guard       {explanation.guard:<10} {_GUARD[explanation.guard]}")
+    if explanation.steps:
+        lines.append("2 routes      first match wins")
+        lines += _step_lines(explanation.steps)
+    if explanation.upstream is not None:
+        lines.append(
+            f"3 key         {_key(explanation.key):<42} {_POLICIES[explanation.upstream.policy.kind]}"
+        )
+        shown = " | ".join(_candidate(each) for each in explanation.candidates)
+        lines.append(f"4 candidates  {shown}")
+    if explanation.route is not None and explanation.route is not UNMATCHED:
+        lines.append(f"5 limits      {_limits(explanation.route)}")
+    lines.append(f"=> {_conclusion(explanation)}")
+    return "\n".join(_printable(line) for line in lines)
+
+
+def _step_lines(steps: tuple[Step, ...]) -> list[str]:
+    rows = [
+        (_MARKS[step.verdict], step.route.name, str(step.route.source or ""), step.detail) for step in steps
+    ]
+    name = max(len(row[1]) for row in rows)
+    source = max(len(row[2]) for row in rows)
+    return [f"   {row[0]} {row[1]:<{name}}  {row[2]:<{source}}  {row[3]}" for row in rows]
+
+
+def _key(key: KeyUse | None) -> str:
+    if key is None:
+        return "none: this policy hashes nothing"
+    if key.crc32 is None:
+        return f"{key.kind}: no key in this request, so round robin"
+    return f"{key.kind}, crc32 {key.crc32}" + ("" if key.hashed else " (one endpoint: not needed)")
+
+
+def _candidate(candidate: Candidate) -> str:
+    instance = f" ({candidate.instance})" if candidate.instance else ""
+    return (
+        f"{candidate.endpoint}{instance} {'up' if candidate.up else 'down'}{' <- chosen' * candidate.chosen}"
+    )
+
+
+def _limits(route: Route) -> str:
+    first_byte = "as in `timeouts`" if route.first_byte is None else f"{route.first_byte:g} s"
+    max_body = "as in `limits`" if route.max_body is None else f"{route.max_body} bytes"
+    return f"first byte {first_byte} | body {max_body}"
+
+
+def _conclusion(explanation: Explanation) -> str:
+    if explanation.refusal is not None:
+        refusal = explanation.refusal
+        return f"{refusal.status} {refusal.errcode}: {refusal.error}  ({explanation.reason})"
+    chosen = next((each for each in explanation.candidates if each.chosen), None)
+    if chosen is None:
+        return "503: no endpoint of the upstream is up"
+    scheme = "" if chosen.endpoint.startswith("unix:") else "http://"
+    return f"{scheme}{chosen.endpoint}" + (f"  ({chosen.instance})" if chosen.instance else "")
+
+
+def _printable(line: str) -> str:
+    kept = "…"
+    return "".join(
+        each if each in kept or (each.isascii() and each.isprintable()) else f"\\x{ord(each):02x}"
+        for each in line
+    )

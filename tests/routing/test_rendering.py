@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from router.routing.explanation import explain, explain_request
+from router.routing.rendering import render
+from router.routing.snapshot import Snapshot
+from router.table import Endpoint, PathForm, TcpAddress, Upstream
+from tests.routing.tables import BY_USER, View, head, route, table, upstream
+
+SYNC = [
+    Endpoint(address=TcpAddress(host="127.0.0.1", port=port), instance=instance)
+    for port, instance in ((8101, "generic1"), (8102, "generic2"), (8103, None))
+]
+SNAPSHOT = Snapshot.build(
+    table(
+        [
+            route("^/_synapse/client/", "main", name="synapse", line=9),
+            route("/sync$", "users", name="initial_sync", absent="since", line=22),
+            route("^/_matrix/client/(r0|v3)/sync$", "users", name="sync", line=29),
+            route("^/_matrix/client/", "main", name="client_any", form=PathForm.NORMALISED, line=147),
+        ],
+        {
+            "main": upstream("main", 8008),
+            "users": Upstream(name="users", endpoints=tuple(SYNC), policy=BY_USER),
+        },
+    )
+)
+
+
+def test_the_whole_text() -> None:
+    asked = head("/_matrix/client/v3/sync?since=s1&timeout=3", authorization="Bearer syt_YWxpY2U_x_y")
+    assert render(explain(SNAPSHOT, asked, View(down=frozenset({8101})))).splitlines() == [
+        "GET /_matrix/client/v3/sync?since=…&timeout=…",
+        "1 guard       pass       path is open, and the same place in every reading",
+        "2 routes      first match wins",
+        "   - synapse       routes.yaml:9    path: needs ^/_synapse/client/",
+        "   - initial_sync  routes.yaml:22   path matches; passed over: `since` is present",
+        "   > sync          routes.yaml:29   matched ^/_matrix/client/(r0|v3)/sync$",
+        "   . client_any    routes.yaml:147  would match too, comes later",
+        "3 key         user, crc32 0d2ba4f2                       ketama, as nginx",
+        "4 candidates  127.0.0.1:8102 (generic2) up <- chosen | 127.0.0.1:8103 up | 127.0.0.1:8101 (generic1) down",
+        "5 limits      first byte as in `timeouts` | body as in `limits`",
+        "=> http://127.0.0.1:8102  (generic2)",
+    ]
+
+
+def test_without_a_token_there_is_no_key() -> None:
+    text = render(explain(SNAPSHOT, head("/_matrix/client/v3/sync"), View()))
+    assert "3 key         user: no key in this request, so round robin" in text
+
+
+def test_nothing_up() -> None:
+    text = render(explain(SNAPSHOT, head("/_synapse/client/x"), View(down=frozenset({8008}))))
+    assert text.splitlines()[-1] == "=> 503: no endpoint of the upstream is up"
+
+
+def test_a_refusal_by_the_guard() -> None:
+    lines = render(explain(SNAPSHOT, head("/_synapse/admin/x?a=secret"), View())).splitlines()
+    assert lines == [
+        "GET /_synapse/admin/x?a=…",
+        "1 guard       closed     no route is asked",
+        "=> 404 M_UNRECOGNIZED: Unrecognized request  (guard)",
+    ]
+
+
+def test_a_head_that_is_refused_outright() -> None:
+    lines = render(explain_request(SNAPSHOT, View(), method="GET", target=b"/a\x1b[31m")).splitlines()
+    assert lines == [
+        "GET /a\\x1b[31m",
+        "1 guard       not asked  the head is refused as it stands",
+        "=> 400 M_UNKNOWN: byte 0x1b at byte 2 of the target: write it as %1B  (bad_request)",
+    ]
+
+
+def test_bytes_of_the_normalised_path_do_not_reach_the_terminal() -> None:
+    text = render(explain(SNAPSHOT, head("/_matrix/client/%1B%5B31m%FF"), View()))
+    assert "  normalised  /_matrix/client/\\x1b[31m\\xff" in text.splitlines()
+    assert "\x1b" not in text
