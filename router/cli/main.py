@@ -1,35 +1,57 @@
-"""The command line: one verb, one file."""
+"""The command line: one subcommand for one verb, each in a file of its own."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
+import io
+import os
+import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from router.cli import check, explain, serve
 from router.cli.terminal import version
 
-VERBS = {
-    "serve": "run the proxy",
-    "check": "say everything that is wrong with a routes.yaml",
-    "explain": "say where one request goes, and why",
-}
+USAGE = 2
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one verb; returns the exit status. A verb's module declares `add_arguments` and `run`."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status; 2 for a command line that cannot be read."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A path of a file may hold any byte, and a terminal may take less than UTF-8.
+            stream.reconfigure(errors="backslashreplace")
+    parser = _parser()
+    arguments, surplus = parser.parse_known_args(argv)
+    if surplus:
+        # They are counted and not shown: one may be a token.
+        parser.error(f"{len(surplus)} argument(s) too many; put quotes around what holds a space")
+    try:
+        return int(arguments.run(arguments))
+    except BrokenPipeError:
+        # Whoever read this, `head` say, has seen enough; nothing may be flushed to it on the way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="synapse-router", description="A reverse proxy for Matrix Synapse workers."
+        prog="synapse-router",
+        description="A reverse proxy for Matrix Synapse workers that explains every decision.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"synapse-router {version()}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, summary in VERBS.items():
-        verb = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        verb.add_argument(
-            "-c", "--config", type=Path, default=Path("routes.yaml"), help="the file (default: routes.yaml)"
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, module, what in (
+        ("serve", serve, "run the proxy"),
+        ("check", check, "say everything that is wrong with a routes.yaml"),
+        ("explain", explain, "say where a request goes, and why"),
+    ):
+        command = commands.add_parser(name, help=what, description=module.__doc__, allow_abbrev=False)
+        command.add_argument(
+            "-c", "--config", default="routes.yaml", metavar="FILE", help="the table (default: routes.yaml)"
         )
-        module = importlib.import_module(f"router.cli.{name}")
-        module.add_arguments(verb)
-        verb.set_defaults(run=module.run)
-    options = parser.parse_args(arguments)
-    return int(options.run(options))
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser

@@ -1,20 +1,16 @@
-"""`serve`: run the proxy."""
+"""`serve`: run the proxy until a signal ends it."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 
-from router.app import serve
-from router.cli.terminal import coloured
-from router.config.codes import Severity
-from router.config.diagnostics import Renderer
-from router.config.loader import load
+from router.cli.loading import load_or_say
 from router.config.sections import is_loopback
+from router.settings import Config
 from router.table import Address, parse_address
 
-DOES_NOT_LOAD = 2
+CANNOT = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,44 +20,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=_address,
         metavar="ADDR",
-        help="host:port, [v6]:port or unix:/path; repeatable, wins over the file",
+        help="where clients come, in place of the file's `listen`: host:port, [v6]:port or unix:/path; repeatable",
     )
     parser.add_argument(
-        "--admin", type=_address, metavar="ADDR", help="the admin listener, wins over the file"
+        "--admin", type=_address, metavar="ADDR", help="the admin listener, in place of the file's `admin`"
     )
-    parser.add_argument("--processes", type=int, default=1, metavar="N", help="1 until there is a supervisor")
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="how many processes serve: 1")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serves until a signal; 2 where the file does not load, 1 where an address cannot be listened on."""
+    """Serves; 2 where the table cannot be served, otherwise what became of the process."""
     if arguments.processes != 1:
         print(
-            f"error: --processes {arguments.processes}: this version serves with one process;"
-            " leave the flag out, or run several routers on addresses of their own",
+            f"error: --processes {arguments.processes}: there is no supervisor yet, so one process serves; "
+            "write --processes 1 or leave it out",
             file=sys.stderr,
         )
-        return DOES_NOT_LOAD
-    loaded = load(arguments.config)
-    config = loaded.config
+        return CANNOT
+    config = load_or_say(arguments.config, listen=tuple(arguments.listen or ()), admin=arguments.admin)
     if config is None:
-        renderer = Renderer({loaded.document.file: loaded.document.lines}, colour=coloured(sys.stderr))
-        for finding in loaded.findings:
-            if finding.severity is Severity.ERROR:
-                print(renderer.full(finding), file=sys.stderr)
-        return DOES_NOT_LOAD
-    settings = config.settings
-    if arguments.listen:
-        settings = dataclasses.replace(settings, listen=tuple(arguments.listen))
-    if arguments.admin:
-        if not (settings.admin_public or is_loopback(arguments.admin)):
-            print(
-                f"error: --admin {arguments.admin} is not on loopback; it shows addresses and takes no password:"
-                f" write `admin: {{listen: '{arguments.admin}', public: true}}` in {config.file} if that is meant",
-                file=sys.stderr,
-            )
-            return DOES_NOT_LOAD
-        settings = dataclasses.replace(settings, admin=(arguments.admin,))
-    return serve(dataclasses.replace(config, settings=settings))
+        return CANNOT
+    admin = arguments.admin
+    if admin is not None and not is_loopback(admin) and not config.settings.admin_public:
+        print(
+            f"error: --admin {admin} is not on loopback, and the admin listener has no login; "
+            f"if that is meant, write `admin: {{listen: '{admin}', public: true}}` in {config.file}",
+            file=sys.stderr,
+        )
+        return CANNOT
+    return _serve(config)
+
+
+def _serve(config: Config) -> int:
+    # Imported here, since `check` and `explain` need neither a loop nor a listener and start faster without.
+    from router.app import serve  # noqa: PLC0415
+
+    return serve(config)
 
 
 def _address(text: str) -> Address:
