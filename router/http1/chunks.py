@@ -6,8 +6,8 @@ The rules, each the stricter of what nginx 1.22, HAProxy 2.6 and llhttp do:
   (nginx and HAProxy take blanks behind it).
 * A size has 16 digits at most and fits 63 bits, as nginx counts it.
 * Extensions are read as the grammar has them and never passed on, as nginx and HAProxy do.
-* Trailers are fields, and never passed on, as nginx does. Those that would frame a body are refused
-  (RFC 9110 section 6.5.1): llhttp reads them as if they stood in the head.
+* Trailers are fields, and never passed on, as nginx does. Those that would frame a body are refused, as
+  llhttp does, which reads them as if they stood in the head (RFC 9110 section 6.5.1 forbids them).
 * Extensions and trailers of one body share 16 KiB: Node's limit for the former since CVE-2024-22019.
 """
 

@@ -153,7 +153,9 @@ def _framing(message: ResponseMessage, fields: dict[bytes, bytes]) -> None:
         message.chunked = True
     elif length is not None:
         if len(length) > MAX_LENGTH_DIGITS:
-            raise BadResponse(f"the answer's Content-Length {quote(length)} is too long a number")
+            raise BadResponse(
+                f"the answer's Content-Length {quote(length)} has over {MAX_LENGTH_DIGITS} digits"
+            )
         message.content_length = int(length)
     elif not message.no_body:
         message.until_close = True
