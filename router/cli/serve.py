@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=_address,
         metavar="ADDR",
-        help="where clients come, in place of the file's `listen`: host:port, [v6]:port or unix:/path; repeatable",
+        help="in place of the file's `listen`: host:port, [v6]:port or unix:/path; repeatable",
     )
     parser.add_argument(
         "--admin", type=_address, metavar="ADDR", help="the admin listener, in place of the file's `admin`"

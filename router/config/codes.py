@@ -157,6 +157,12 @@ def _routing() -> Iterable[Code]:
         error=InvalidPattern,
     )
     yield Code(
+        code="R109",
+        title="the patterns need too much memory",
+        why="all of them are matched at once, by one automaton that has to fit",
+        error=InvalidPattern,
+    )
+    yield Code(
         code="R110",
         title="the route can never win",
         why="first match wins, and an earlier route takes every request that this one could take",
@@ -184,7 +190,6 @@ def _routing() -> Iterable[Code]:
         title="the pattern cannot match this form of a path",
         why="a raw path is as the client wrote it, percent-encoded; a normalised one is decoded, "
         "with slashes merged and dot segments resolved",
-        severity=Severity.WARNING,
     )
     yield Code(
         code="R116",

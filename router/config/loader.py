@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from router.config.codes import Severity
 from router.config.document import Document, parse, read
@@ -13,14 +15,18 @@ from router.config.routes import FORMS, RouteReader
 from router.config.sections import loops, read_settings
 from router.config.upstreams import read_upstreams, unused
 from router.config.values import choice
+from router.errors import ConfigError
 from router.guard import Guard
+from router.routing.matcher import Matcher
 from router.settings import Config, Settings
-from router.table import PathForm, Route, RouteTable, Upstream
+from router.table import Address, PathForm, Route, RouteTable, Upstream
 
 KEYS = (
     "listen", "admin", "match", "guard", "limits", "timeouts", "health", "access_log", "drain_timeout",
     "upstreams", "routes",
 )  # fmt: skip
+Addresses = tuple[Address, ...]
+
 _SMALLEST = (
     "write `upstreams: {main: {endpoints: [127.0.0.1:8008]}}` and `routes: [{path: '^/', upstream: main}]`"
 )
@@ -38,56 +44,68 @@ class Loaded:
     findings: tuple[Finding, ...]
     document: Document
     routes: tuple[Route, ...] = ()
-    upstreams: int = 0
-    settings: Settings
+    upstreams: Mapping[str, Upstream] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
 
 
-def load(path: str | Path) -> Loaded:
-    """Reads and checks a file; raises nothing, whatever is in it."""
+def load(path: str | Path, *, listen: Addresses = (), admin: Addresses = ()) -> Loaded:
+    """Reads and checks a file; raises nothing, whatever is in it.
+
+    `listen` and `admin`, where given, stand in place of what the file says.
+    """
     findings = Findings()
-    return _load(read(path, findings), findings)
+    return _load(read(path, findings), findings, listen, admin)
 
 
 def load_bytes(content: bytes, *, file: str = "routes.yaml") -> Loaded:
     """The same for the bytes of a file."""
     findings = Findings()
-    return _load(parse(content, file=file, findings=findings), findings)
+    return _load(parse(content, file=file, findings=findings), findings, (), ())
 
 
-def load_or_raise(path: str | Path) -> Config:
+def load_or_raise(path: str | Path, *, listen: Addresses = (), admin: Addresses = ()) -> Config:
     """The file's `Config`; raises the first ConfigError of severity error, with its place and a hint."""
-    loaded = load(path)
+    loaded = load(path, listen=listen, admin=admin)
     if loaded.config is None:
         raise next(one for one in loaded.findings if one.severity is Severity.ERROR).as_error()
     return loaded.config
 
 
-def _load(document: Document, findings: Findings) -> Loaded:
+def _load(document: Document, findings: Findings, listen: Addresses, admin: Addresses) -> Loaded:
     fields = mapping(document.root, KEYS, findings, "the file", fix=_SMALLEST)
     if fields is None:
-        return Loaded(config=None, findings=findings.sorted(), document=document, settings=Settings())
-    settings = read_settings(fields, findings)
+        return Loaded(config=None, findings=findings.sorted(), document=document)
+    settings = read_settings(fields, findings, listen=listen, admin=admin)
     upstreams, names = read_upstreams(fields.need("upstreams", _SMALLEST), findings)
     reader = RouteReader(names, _form(fields, findings), findings)
     routes = reader.read(fields.need("routes", _SMALLEST))
     unused(upstreams, frozenset(reader.used), findings)
     _judge(upstreams, settings, findings)
+    table = None if findings.errors else _table(routes, upstreams, findings)
     config = None
-    if not findings.errors:
-        config = Config(
-            table=RouteTable(routes=routes, upstreams=upstreams),
-            settings=settings,
-            file=document.file,
-            digest=document.digest,
-        )
+    if table is not None:
+        config = Config(table=table, settings=settings, file=document.file, digest=document.digest)
     return Loaded(
         config=config,
         findings=findings.sorted(),
         document=document,
         routes=routes,
-        upstreams=len(upstreams),
+        upstreams=MappingProxyType(upstreams),
         settings=settings,
     )
+
+
+def _table(
+    routes: tuple[Route, ...], upstreams: dict[str, Upstream], findings: Findings
+) -> RouteTable | None:
+    """The table, where its patterns fit into one matcher, too."""
+    table = RouteTable(routes=routes, upstreams=upstreams)
+    try:
+        Matcher(table.routes)
+    except ConfigError as error:
+        findings.add("R109", error.message, error.source, fix=error.hint)
+        return None
+    return table
 
 
 def _form(fields: Fields, findings: Findings) -> PathForm:

@@ -6,6 +6,7 @@ import re2
 
 from router.config.document import Scalar
 from router.config.findings import Findings
+from router.routing.pattern import options
 from router.table import PathForm, Pattern
 
 _AROUND = "RE2 has no {}, which needs backtracking: write the exception as a route of its own before this one"
@@ -27,12 +28,6 @@ _ADVICE = (
     ("pattern too large", "write the repetitions shorter"),
 )
 
-LATIN1 = re2.Options()
-"""Bytes in and out, as the matcher reads them: with UTF-8 a `.` would miss the byte 0xff."""
-LATIN1.encoding = re2.Options.Encoding.LATIN1
-LATIN1.log_errors = False
-LATIN1.never_capture = True
-
 
 def check_pattern(scalar: Scalar, form: PathForm, findings: Findings) -> Pattern | None:
     """The pattern, where RE2 takes it; a finding with the place inside the pattern where not."""
@@ -50,7 +45,7 @@ def check_pattern(scalar: Scalar, form: PathForm, findings: Findings) -> Pattern
             )
             return None
     try:
-        re2.compile(text.encode("ascii"), LATIN1)
+        re2.compile(text.encode("ascii"), options())
     except re2.error as error:
         _report(scalar, bytes(error.args[0]).decode("latin-1"), findings)
         return None

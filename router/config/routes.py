@@ -11,6 +11,7 @@ from router.config.patterns import check_pattern
 from router.config.upstreams import name
 from router.config.values import choice, kind_of, seconds, short, size, whole, word
 from router.errors import Source
+from router.request import METHODS, NEVER_PROXIED
 from router.table import (
     UNMATCHED,
     PathForm,
@@ -22,14 +23,6 @@ from router.table import (
 )
 
 FORMS = MappingProxyType({form.value: form.name for form in PathForm})
-METHODS = (
-    "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT",
-    "ACL", "BIND", "CHECKOUT", "COPY", "LINK", "LOCK", "M-SEARCH", "MERGE", "MKACTIVITY", "MKCALENDAR",
-    "MKCOL", "MOVE", "NOTIFY", "PROPFIND", "PROPPATCH", "PURGE", "REBIND", "REPORT", "SEARCH", "SOURCE",
-    "SUBSCRIBE", "UNBIND", "UNLINK", "UNLOCK", "UNSUBSCRIBE",
-)  # fmt: skip
-"""What llhttp reads, but for CONNECT and TRACE, which are never proxied; those of Matrix first."""
-
 _PRESENCE = MappingProxyType({presence.value: presence.name for presence in Presence})
 _KEYS = ("name", "path", "methods", "query", "match", "upstream", "refuse", "first_byte", "max_body")
 _REFUSALS = (400, 599)
@@ -188,8 +181,8 @@ class RouteReader:
             if scalar.text in METHODS:
                 methods.add(scalar.text)
                 continue
-            near = suggest(scalar.text, METHODS)
-            never = scalar.text.upper() in ("CONNECT", "TRACE")
+            near = suggest(scalar.text, sorted(METHODS))
+            never = scalar.text.upper() in NEVER_PROXIED
             self._findings.add(
                 "R103",
                 f"`{short(scalar.text)}` is {'never proxied' if never else 'not a method'}",

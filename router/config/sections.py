@@ -20,15 +20,30 @@ _LIMITS = tuple(field.name for field in dataclasses.fields(Limits))
 _TIMEOUTS = tuple(field.name for field in dataclasses.fields(Timeouts))
 
 
-def read_settings(fields: Fields, findings: Findings) -> Settings:
-    """The settings of the file; where one is wrong there is a finding, and the default stands in for it."""
+def read_settings(
+    fields: Fields, findings: Findings, *, listen: tuple[Address, ...] = (), admin: tuple[Address, ...] = ()
+) -> Settings:
+    """The settings of the file; where one is wrong there is a finding, and the default stands in for it.
+
+    `listen` and `admin`, where given, stand in place of the file's.
+    """
     default = Settings()
-    admin, public = _admin(fields.get("admin"), default, findings)
+    file_listen = _addresses(fields.get("listen"), findings, "`listen`")
+    file_admin, public = _admin(fields.get("admin"), findings, judged=not admin)
+    listeners, admins = listen or file_listen or default.listen, admin or file_admin or default.admin
+    for both in set(listeners) & set(admins):
+        if not (isinstance(both, TcpAddress) and both.port == 0):
+            findings.add(
+                "S013",
+                f"clients and the admin listener both have {both}",
+                fields.place("admin"),
+                fix="give one of them another port",
+            )
     drain, log = fields.get("drain_timeout"), fields.get("access_log")
     drained = seconds(drain, findings, "`drain_timeout`", zero=True) if drain else None
     return Settings(
-        listen=_addresses(fields.get("listen"), findings, "`listen`") or default.listen,
-        admin=admin,
+        listen=listeners,
+        admin=admins,
         admin_public=public,
         limits=_limits(fields.get("limits"), findings),
         timeouts=_timeouts(fields.get("timeouts"), findings),
@@ -54,7 +69,7 @@ def _addresses(node: Node | None, findings: Findings, what: str) -> tuple[Addres
     return tuple(found)
 
 
-def _admin(node: Node | None, default: Settings, findings: Findings) -> tuple[tuple[Address, ...], bool]:
+def _admin(node: Node | None, findings: Findings, *, judged: bool) -> tuple[tuple[Address, ...], bool]:
     public: bool | None = False
     if isinstance(node, Mapping):
         fields = Fields(node, ("listen", "public"), findings, "`admin`")
@@ -62,7 +77,7 @@ def _admin(node: Node | None, default: Settings, findings: Findings) -> tuple[tu
         public = yes_or_no(said, findings, "`public`") if said else False
         node = fields.get("listen")
     found = _addresses(node, findings, "`admin`")
-    for item in one_or_more(node) if not public else ():
+    for item in one_or_more(node) if judged and not public else ():
         parsed = _quietly(item)
         if parsed is not None and not is_loopback(parsed):
             findings.add(
@@ -72,7 +87,7 @@ def _admin(node: Node | None, default: Settings, findings: Findings) -> tuple[tu
                 fix=f"write `127.0.0.1:{getattr(parsed, 'port', 8081)}`, or say it in so many words: "
                 f"`admin: {{listen: '{parsed}', public: true}}`",
             )
-    return found or default.admin, bool(public)
+    return found, bool(public)
 
 
 def _quietly(node: Node) -> Address | None:
