@@ -1,0 +1,88 @@
+"""GET /explain: a request described in a query string, and why it would go where it would go."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import asdict
+from urllib.parse import unquote_to_bytes
+
+from router.admin.state import AdminState
+from router.admin.status import live_state
+from router.observe.redaction import redact
+from router.routing.explanation import Explanation, explain_request
+
+PARAMETERS = ("method", "target", "header", "client")
+
+USAGE = (
+    "GET /explain?method=GET&target=TARGET, with TARGET percent-encoded once more; "
+    "optional: header=Name:%20value (may be repeated), client=IP"
+)
+
+
+_PLAIN_NAME = re.compile(rb"[a-z_]{1,20}").fullmatch
+
+
+class BadQuestion(Exception):
+    """The query string does not describe a request; the text says what is wrong with it."""
+
+
+def answer(state: AdminState, query: bytes) -> dict[str, object]:
+    """The explanation as `explain --json` prints it, and the live state of the endpoints as `endpoints`.
+
+    `query` is what follows the `?`, as received. Raises BadQuestion, and ProxyError for a defect of ours.
+    """
+    method, target, headers, client = read_question(query)
+    snapshot = state.snapshot()
+    explanation = explain_request(
+        snapshot, state.states, method=method, target=target, headers=headers, client=client
+    )
+    result = explanation.as_dict()
+    for field in ("path", "normalised"):
+        result[field] = redact(str(result[field]).encode()).decode()
+    return {**result, "endpoints": _endpoints(state, explanation)}
+
+
+def read_question(query: bytes) -> tuple[str, bytes, list[tuple[bytes, bytes]], str]:
+    """Method, target, headers (names in lower case) and client address; raises BadQuestion.
+
+    Only percent-encoding is undone: a `+` stays one, since targets and tokens have them.
+    """
+    found: dict[str, list[bytes]] = {name: [] for name in PARAMETERS}
+    for item in filter(None, query.split(b"&")):
+        name, _, value = item.partition(b"=")
+        known = found.get(unquote_to_bytes(name).decode("latin-1"))
+        if known is None:
+            shown = f" `{name.decode()}`" if _PLAIN_NAME(name) else ""
+            raise BadQuestion(f"unknown parameter{shown}; the target's own `&` must be written as %26")
+        known.append(unquote_to_bytes(value))
+    for single in ("method", "target", "client"):
+        if len(found[single]) > 1:
+            raise BadQuestion(f"`{single}` is given {len(found[single])} times")
+    if not found["target"] or not found["target"][0]:
+        raise BadQuestion("`target` is missing")
+    method = found["method"][0].decode("latin-1") if found["method"] else "GET"
+    client = found["client"][0].decode("latin-1") if found["client"] else ""
+    return method, found["target"][0], [_header(line) for line in found["header"]], _address(client)
+
+
+def _header(line: bytes) -> tuple[bytes, bytes]:
+    name, colon, value = line.partition(b":")
+    if not colon or not name.strip():
+        raise BadQuestion("a `header` is not of the form `Name: value`")
+    return name.strip().lower(), value.strip()
+
+
+def _address(text: str) -> str:
+    if text:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise BadQuestion("`client` is not an IP address") from None
+    return text
+
+
+def _endpoints(state: AdminState, explanation: Explanation) -> list[dict[str, object]]:
+    if explanation.upstream is None:
+        return []
+    return [asdict(live_state(state, endpoint)) for endpoint in explanation.upstream.endpoints]

@@ -1,0 +1,210 @@
+"""GET /: the status as a page that needs no script, and as plain text for a terminal."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from html import escape
+
+from router.admin.status import EndpointStatus, FailureStatus, RouteStatus, Status, age, count, utc
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8886; --good: #1a7f37; --bad: #cf222e; --quiet: #59636e; }
+@media (prefers-color-scheme: dark) { :root { --good: #3fb950; --bad: #ff7b72; --quiet: #9198a1; } }
+* { box-sizing: border-box; }
+body { font: 1rem/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1rem;
+  overflow-wrap: anywhere; }
+h1 { border-left: .5rem solid var(--good); font-size: 1.3rem; padding-left: .75rem; }
+h1.bad { border-color: var(--bad); }
+h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+p, dl { margin: .5rem 0; }
+.quiet { color: var(--quiet); }
+.up { color: var(--good); }
+.down { color: var(--bad); font-weight: bold; }
+table { border-collapse: collapse; width: 100%; }
+th, td { border-bottom: 1px solid var(--line); padding: .4rem .75rem .4rem 0; text-align: left;
+  vertical-align: top; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+nav a { display: inline-block; min-height: 44px; padding: .5rem .75rem .5rem 0; }
+button, input, select { font: inherit; min-height: 44px; padding: .5rem; }
+input { width: 100%; max-width: 40rem; }
+@media (max-width: 40rem) {
+  thead { clip-path: inset(50%); height: 1px; overflow: hidden; position: absolute; width: 1px; }
+  tr { border-bottom: 1px solid var(--line); display: block; padding: .5rem 0; }
+  td, td.number { border: 0; display: flex; gap: 1rem; justify-content: space-between; padding: .1rem 0; }
+  td::before { color: var(--quiet); content: attr(data-label); flex: none; text-align: left; }
+}
+"""
+
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        f"style-src 'sha256-{_STYLE_HASH}'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""Nothing is loaded and nothing runs: the one style sheet is in the page, known by its hash."""
+
+_METHODS = ("GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH")
+
+_STATES = {"up": '<span class="up">● up</span>', "DOWN": '<span class="down">✕ DOWN</span>'}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One table of the page; `numbers` are the titles of columns that hold numbers."""
+
+    title: str
+    columns: tuple[str, ...]
+    numbers: frozenset[str]
+    rows: tuple[tuple[str, ...], ...]
+    empty: str = ""
+    """What is said where there are no rows."""
+
+
+def as_html(status: Status) -> str:
+    """The whole page, one column on a narrow screen."""
+    level = "" if status.ready and not any(upstream.down for upstream in status.upstreams) else ' class="bad"'
+    options = "".join(f"<option>{method}</option>" for method in _METHODS)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(status.verdict.partition(":")[0])} - Synapse router</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<main>
+<h1{level}>{escape(status.verdict)}</h1>
+<p class="quiet">{escape(_as_of(status))}</p>
+{"".join(map(_section_html, _sections(status)))}
+<h2>Explain a request</h2>
+<form action="/explain" method="get">
+<p><label>Method <select name="method">{options}</select></label></p>
+<p><label>Target <input name="target" required placeholder="/_matrix/client/v3/sync?since=s1"></label></p>
+<p><button>Explain</button></p>
+</form>
+</main>
+<nav>
+<a href="/status">status</a> <a href="/routes">routes</a>
+<a href="/metrics">metrics</a> <a href="/ready">ready</a>
+</nav>
+</body>
+</html>
+"""
+
+
+def as_text(status: Status) -> str:
+    """The same for a terminal: `curl` on the admin listener."""
+    blocks = [status.verdict, _as_of(status), *map(_section_text, _sections(status))]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _as_of(status: Status) -> str:
+    words = [
+        f"At {utc(status.time)}",
+        f"up {age(status.uptime)}",
+        f"version {status.version}",
+        f"{status.config['file']}@{status.config['digest']} (generation {status.generation})",
+        f"listening on {', '.join(status.listeners['listen'])}",
+        count(status.connections, "connection"),
+        f"{count(status.in_flight, 'request')} in flight",
+    ]
+    if status.log_dropped:
+        words.append(f"{count(status.log_dropped, 'log line')} dropped")
+    return ", ".join(words) + "."
+
+
+def _sections(status: Status) -> tuple[Section, ...]:
+    endpoints = Section(
+        title="Endpoints",
+        columns=(
+            *("Upstream", "Endpoint", "State", "Since", "In flight", "Requests", "Failed"),
+            *("Checked", "Reason"),
+        ),
+        numbers=frozenset({"In flight", "Requests", "Failed"}),
+        rows=tuple(
+            (upstream.upstream, *_endpoint_cells(status, each))
+            for upstream in status.upstreams
+            for each in upstream.endpoints
+        ),
+        empty="The table has no upstreams.",
+    )
+    routes = Section(
+        title="Routes",
+        columns=("Route", "Upstream", "In flight", "Requests", "2xx", "4xx", "5xx", "Left", "Errors"),
+        numbers=frozenset({"In flight", "Requests", "2xx", "4xx", "5xx", "Left"}),
+        rows=tuple(map(_route_cells, status.routes)),
+    )
+    failures = Section(
+        title="Last failures",
+        columns=("Time", "Route", "Upstream", "Endpoint", "Status", "Reason"),
+        numbers=frozenset({"Status"}),
+        rows=tuple(map(_failure_cells, status.failures)),
+        empty="None since the start.",
+    )
+    return endpoints, routes, failures
+
+
+def _endpoint_cells(status: Status, each: EndpointStatus) -> tuple[str, ...]:
+    return (
+        each.endpoint + (f" ({each.instance})" if each.instance else ""),
+        "up" if each.up else "DOWN",
+        age(status.time - each.since),
+        f"{each.in_flight}",
+        f"{each.requests}",
+        f"{each.failures}",
+        f"{age(status.time - each.checked)} ago" if each.checked else "never",
+        each.reason,
+    )
+
+
+def _route_cells(each: RouteStatus) -> tuple[str, ...]:
+    return (
+        each.route + (f" ({each.source})" if each.source else ""),
+        each.upstream or "-",
+        f"{each.in_flight}",
+        f"{each.requests}",
+        *(f"{each.statuses.get(digit, 0)}" for digit in ("2xx", "4xx", "5xx")),
+        f"{each.client_aborts}",
+        ", ".join(f"{reason} {number}" for reason, number in each.errors.items()),
+    )
+
+
+def _failure_cells(each: FailureStatus) -> tuple[str, ...]:
+    reason = each.reason or "answered by the worker"
+    return utc(each.time), each.route, each.upstream, each.endpoint, f"{each.status}", reason
+
+
+def _section_text(section: Section) -> str:
+    if not section.rows:
+        return f"{section.title}: {section.empty}"
+    rows = (tuple(map(str.upper, section.columns)), *section.rows)
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def _section_html(section: Section) -> str:
+    title = f"<h2>{section.title}</h2>\n"
+    if not section.rows:
+        return f"{title}<p>{section.empty}</p>\n"
+    kinds = [' class="number"' if column in section.numbers else "" for column in section.columns]
+    titles = "".join(
+        f'<th scope="col"{kind}>{name}</th>' for name, kind in zip(section.columns, kinds, strict=True)
+    )
+    lines = "".join(f"<tr>{_cells_html(section, kinds, row)}</tr>\n" for row in section.rows)
+    return f"{title}<table>\n<thead><tr>{titles}</tr></thead>\n<tbody>\n{lines}</tbody>\n</table>\n"
+
+
+def _cells_html(section: Section, kinds: list[str], row: tuple[str, ...]) -> str:
+    cells = []
+    for name, kind, cell in zip(section.columns, kinds, row, strict=True):
+        shown = _STATES[cell] if name == "State" else escape(cell)
+        cells.append(f'<td{kind} data-label="{name}">{shown}</td>')
+    return "".join(cells)

@@ -1,0 +1,46 @@
+"""What the admin application is handed: the live process, as functions that tell its present state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from router.observe.metrics import Metrics
+from router.routing.snapshot import Snapshot
+from router.settings import Config
+from router.upstream.state import EndpointStates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminState:
+    """One process to look at. `started` and what `wall_clock` tells are seconds since 1970.
+
+    `config` tells what is served now, `snapshot` the generation that decides.
+    """
+
+    version: str
+    started: float
+    config: Callable[[], Config]
+    snapshot: Callable[[], Snapshot]
+    states: EndpointStates
+    metrics: Metrics
+    open_connections: Callable[[], int]
+    log_dropped: Callable[[], int]
+    draining: Callable[[], bool]
+    wall_clock: Callable[[], float]
+
+    def endpoints_up(self) -> list[tuple[str, str, bool]]:
+        """Upstream, endpoint and whether it is up, for every endpoint of every upstream."""
+        return [
+            (upstream.name, endpoint.name, self.states.is_up(endpoint))
+            for upstream in self.snapshot().table.upstreams.values()
+            for endpoint in upstream.endpoints
+        ]
+
+    def upstreams_down(self) -> list[str]:
+        """The upstreams without an endpoint that is up."""
+        return [
+            upstream.name
+            for upstream in self.snapshot().table.upstreams.values()
+            if not any(map(self.states.is_up, upstream.endpoints))
+        ]

@@ -1,0 +1,237 @@
+"""The process's state as one value: what /status answers, and what the page and its plain text show."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+
+from router.admin.state import AdminState
+from router.table import Endpoint, Route, Upstream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointStatus:
+    """One endpoint of one upstream; its numbers count all upstreams that it is in.
+
+    `since` and `checked` are seconds since 1970, `checked` None where no health check has ended;
+    `reason` says why it is down.
+    """
+
+    endpoint: str
+    instance: str | None
+    up: bool
+    since: float
+    checked: float | None
+    reason: str
+    in_flight: int
+    requests: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamStatus:
+    """One upstream and its endpoints, in the file's order."""
+
+    upstream: str
+    policy: str
+    endpoints: tuple[EndpointStatus, ...]
+
+    @property
+    def down(self) -> tuple[EndpointStatus, ...]:
+        """Those that get no requests."""
+        return tuple(each for each in self.endpoints if not each.up)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteStatus:
+    """What was counted for one route since the start, all its lines together.
+
+    `source` is its first line in the file; `upstream` is None where the router answers by itself.
+    `requests` have ended, `statuses` has them by class; `errors` has those that the router answered
+    itself or broke off, by reason.
+    """
+
+    route: str
+    source: str | None
+    upstream: str | None
+    in_flight: int
+    requests: int
+    statuses: dict[str, int]
+    errors: dict[str, int]
+    client_aborts: int
+    retries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureStatus:
+    """A request that ended badly through a worker's fault or ours; no path, no token.
+
+    `upstream` and `endpoint` are `none` where there is none; `reason` is empty where the worker itself
+    answered with that status.
+    """
+
+    time: float
+    route: str
+    upstream: str
+    endpoint: str
+    reason: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """One process at `time`; times are seconds since 1970, `uptime` is in seconds. Newest failure first."""
+
+    verdict: str
+    ready: bool
+    draining: bool
+    version: str
+    time: float
+    started: float
+    uptime: float
+    generation: int
+    config: dict[str, str]
+    listeners: dict[str, tuple[str, ...]]
+    connections: int
+    in_flight: int
+    log_dropped: int
+    upstreams: tuple[UpstreamStatus, ...]
+    routes: tuple[RouteStatus, ...]
+    failures: tuple[FailureStatus, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return asdict(self)
+
+
+def status_of(state: AdminState) -> Status:
+    """Gathers it all, now."""
+    snapshot, config = state.snapshot(), state.config()
+    now = state.wall_clock()
+    upstreams = tuple(_upstream(state, upstream) for upstream in snapshot.table.upstreams.values())
+    in_flight = sum(counters.in_flight for counters in state.metrics.routes.values())
+    return Status(
+        verdict=_verdict(upstreams, in_flight=in_flight, draining=state.draining()),
+        ready=is_ready(state),
+        draining=state.draining(),
+        version=state.version,
+        time=now,
+        started=state.started,
+        uptime=now - state.started,
+        generation=snapshot.generation,
+        config={"file": config.file, "digest": config.digest},
+        listeners={
+            "listen": tuple(map(str, config.settings.listen)),
+            "admin": tuple(map(str, config.settings.admin)),
+        },
+        connections=state.open_connections(),
+        in_flight=in_flight,
+        log_dropped=state.log_dropped(),
+        upstreams=upstreams,
+        routes=_routes(state),
+        failures=tuple(FailureStatus(**each._asdict()) for each in reversed(state.metrics.failures)),
+    )
+
+
+def is_ready(state: AdminState) -> bool:
+    """Whether requests for every upstream can be served, and new ones are welcome."""
+    return not state.draining() and not state.upstreams_down()
+
+
+def live_state(state: AdminState, endpoint: Endpoint) -> EndpointStatus:
+    """What is known of one endpoint now."""
+    live = state.states.state(endpoint)
+    return EndpointStatus(
+        endpoint=endpoint.name,
+        instance=endpoint.instance,
+        up=live.up,
+        since=live.since,
+        checked=live.checked or None,
+        reason=live.reason,
+        in_flight=live.in_flight,
+        requests=live.requests,
+        failures=live.failures,
+    )
+
+
+def _upstream(state: AdminState, upstream: Upstream) -> UpstreamStatus:
+    return UpstreamStatus(
+        upstream=upstream.name,
+        policy=upstream.policy.kind.value,
+        endpoints=tuple(live_state(state, endpoint) for endpoint in upstream.endpoints),
+    )
+
+
+def _routes(state: AdminState) -> tuple[RouteStatus, ...]:
+    """Every route of the table once, in its order, then what was counted under no route."""
+    lines: dict[str, Route] = {}
+    for line in state.snapshot().table.routes:
+        lines.setdefault(line.name, line)
+    statuses: dict[str, Counter[str]] = {}
+    for (route, _, _, _, status), count in state.metrics.requests.items():
+        statuses.setdefault(route, Counter())[status] += count
+    counted = state.metrics.routes
+    routes = []
+    for name in dict.fromkeys((*lines, *counted)):
+        first, counters = lines.get(name), counted.get(name)
+        classes = statuses.get(name, Counter())
+        routes.append(
+            RouteStatus(
+                route=name,
+                source=str(first.source) if first and first.source else None,
+                upstream=first.upstream if first else None,
+                in_flight=counters.in_flight if counters else 0,
+                requests=classes.total(),
+                statuses=dict(sorted(classes.items())),
+                errors=dict(counters.errors) if counters else {},
+                client_aborts=counters.client_aborts if counters else 0,
+                retries=counters.retries if counters else 0,
+            )
+        )
+    return tuple(routes)
+
+
+def _verdict(upstreams: tuple[UpstreamStatus, ...], *, in_flight: int, draining: bool) -> str:
+    """One sentence on what matters most now."""
+    if draining:
+        return f"Stopping: no new connections, {count(in_flight, 'request')} still under way."
+    down = {each.endpoint: each for upstream in upstreams for each in upstream.down}
+    if not down:
+        endpoints = len({each.endpoint for upstream in upstreams for each in upstream.endpoints})
+        return f"All well: {count(endpoints, 'endpoint')} up, {count(in_flight, 'request')} in flight."
+    since = utc(min(each.since for each in down.values()))
+    reasons = "; ".join(why_down(each) for each in down.values())
+    dead = [each.upstream for each in upstreams if len(each.down) == len(each.endpoints)]
+    if dead:
+        return (
+            f"Down since {since}: no endpoint of {', '.join(dead)} is up, requests for it get 503. {reasons}."
+        )
+    return f"Degraded since {since}: every upstream still has an endpoint up. {reasons}."
+
+
+def why_down(endpoint: EndpointStatus) -> str:
+    """The endpoint's name and why it is down; some reasons begin with the name."""
+    reason = endpoint.reason or "down"
+    return reason if reason.startswith(endpoint.endpoint) else f"{endpoint.endpoint}: {reason}"
+
+
+def count(number: int, thing: str) -> str:
+    """As `1 request`, `2 requests`."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def utc(seconds: float) -> str:
+    """As `2024-06-22 12:00:00 UTC`."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+
+
+def age(seconds: float) -> str:
+    """The largest unit or two of a time span, as `3d 2h`, `4m 10s` or `0s`."""
+    rest = max(0, int(seconds))
+    parts: list[str] = []
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s")):
+        number, rest = divmod(rest, size)
+        if number or (unit == "s" and not parts):
+            parts.append(f"{number}{unit}")
+    return " ".join(parts[:2])
