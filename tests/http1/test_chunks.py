@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +8,7 @@ from router.errors import BadRequest, BadResponse
 from router.http1.chunks import MAX_EXTRAS, ChunkScanner
 from tests.http1 import llhttp
 from tests.http1.bytes_strategies import MUTATED_BODIES, pieces
+from tests.http1.ours import STRICTER, pass_chunks, read_chunks
 
 LAST = b"0\r\n\r\n"
 HELLO = b"5\r\nhello\r\n"
@@ -82,21 +81,6 @@ REFUSED: list[tuple[str, bytes, str]] = [
 ]
 
 
-def scan(stream: list[bytes], decode: bool = False) -> tuple[bytes, int | None]:
-    """What goes out of a body in pieces, and how many bytes it had, or None if it has not ended."""
-    scanner = ChunkScanner(BadRequest, decode)
-    out, used = b"", 0
-    for piece in stream:
-        passed, taken = scanner.feed(piece)
-        assert taken == len(piece) or scanner.done
-        out += passed
-        used += taken
-        if scanner.done:
-            assert scanner.feed(b"next") == (b"", 0)
-            return out, used
-    return out, None
-
-
 def singles(data: bytes) -> list[bytes]:
     return [data[index : index + 1] for index in range(len(data))]
 
@@ -106,10 +90,10 @@ def singles(data: bytes) -> list[bytes]:
 )
 def test_walks_a_body(body: bytes, out: bytes, payload: bytes) -> None:
     behind = b"GET / HTTP/1.1\r\n"
-    assert scan([body + behind]) == scan(singles(body + behind)) == (out, len(body))
+    assert pass_chunks([body + behind]) == pass_chunks(singles(body + behind)) == (out, len(body))
     assert (
-        scan([body + behind], decode=True)
-        == scan(singles(body + behind), decode=True)
+        pass_chunks([body + behind], decode=True)
+        == pass_chunks(singles(body + behind), decode=True)
         == (payload, len(body))
     )
     assert llhttp.read_chunks(body) == llhttp.Body(payload=payload, used=len(body))
@@ -119,10 +103,10 @@ def test_walks_a_body(body: bytes, out: bytes, payload: bytes) -> None:
 def test_refuses_a_body(body: bytes, part: str) -> None:
     for stream in ([body], singles(body)):
         with pytest.raises(BadRequest) as caught:
-            scan(stream)
+            pass_chunks(stream)
         assert caught.value.message.isprintable()
     with pytest.raises(BadRequest) as caught:
-        scan([body])
+        pass_chunks([body])
     assert part in caught.value.message
 
 
@@ -138,7 +122,7 @@ def test_raises_the_error_it_was_given() -> None:
 def test_refuses_at_once_what_never_becomes_framing(start: bytes) -> None:
     for stream in ([start], singles(start)):
         with pytest.raises(BadRequest):
-            scan(stream)
+            pass_chunks(stream)
 
 
 def test_plain_framing_is_passed_on_without_a_copy() -> None:
@@ -159,19 +143,19 @@ def test_counts_the_payload_of_a_chunk_of_any_size() -> None:
 
 def test_extensions_and_trailers_share_one_bound() -> None:
     fits = b"5;" + b"a" * (MAX_EXTRAS - 9) + b"\r\nhello\r\n0\r\nA: b\r\n\r\n"
-    assert scan([fits]) == scan(singles(fits)) == (HELLO + LAST, len(fits))
+    assert pass_chunks([fits]) == pass_chunks(singles(fits)) == (HELLO + LAST, len(fits))
     larger = b"5;a" + fits[2:]
     for stream in ([larger], singles(larger)):
         with pytest.raises(BadRequest, match="more than 16384 bytes"):
-            scan(stream)
+            pass_chunks(stream)
 
 
 @pytest.mark.parametrize("endless", [b"5;", b"0\r\nA: ", b"0\r\n"])
 def test_a_line_without_an_end_is_refused_in_the_end(endless: bytes) -> None:
     stream = [endless, *[b"a" * 100] * (MAX_EXTRAS // 100 + 2)]
-    assert scan(stream[:-3])[1] is None
+    assert pass_chunks(stream[:-3])[1] is None
     with pytest.raises(BadRequest, match="more than 16384 bytes"):
-        scan(stream)
+        pass_chunks(stream)
 
 
 @st.composite
@@ -194,30 +178,17 @@ def bodies(draw: st.DrawFn) -> tuple[bytes, bytes]:
 def test_any_valid_body_in_any_pieces(body: tuple[bytes, bytes], behind: bytes, data: st.DataObject) -> None:
     raw, payload = body
     stream = data.draw(pieces(raw + behind))
-    assert scan(stream, decode=True) == (payload, len(raw))
-    out, used = scan(stream)
+    assert pass_chunks(stream, decode=True) == (payload, len(raw))
+    out, used = pass_chunks(stream)
     assert used == len(raw)
     assert llhttp.read_chunks(raw) == llhttp.Body(payload=payload, used=len(raw))
     assert llhttp.read_chunks(out) == llhttp.Body(payload=payload, used=len(out))
-    assert scan([out]) == (out, len(out))  # nothing is left in it that would not be passed on
-
-
-# The refusals that llhttp does not share; each is a rule at the head of chunks.py.
-STRICTER = re.compile(r"`[0-9A-Fa-f]{17,}.*` is not the size|2\^63-1|chunk extension")
-
-
-def verdict(stream: list[bytes]) -> llhttp.Body | str:
-    """The payload and the end of a body in pieces, or why it is refused."""
-    try:
-        payload, used = scan(stream, decode=True)
-    except BadRequest as error:
-        return error.message
-    return llhttp.Body(payload=payload, used=used)
+    assert pass_chunks([out]) == (out, len(out))  # nothing is left in it that would not be passed on
 
 
 @given(MUTATED_BODIES, st.data())
 def test_agrees_with_llhttp_in_any_pieces(body: bytes, data: st.DataObject) -> None:
-    theirs, ours, cut = llhttp.read_chunks(body), verdict([body]), verdict(data.draw(pieces(body)))
+    theirs, ours, cut = llhttp.read_chunks(body), read_chunks([body]), read_chunks(data.draw(pieces(body)))
     if isinstance(ours, str):
         assert theirs is None or STRICTER.search(ours)
         assert isinstance(cut, str)
@@ -230,7 +201,7 @@ def test_agrees_with_llhttp_in_any_pieces(body: bytes, data: st.DataObject) -> N
     [b"0" * 17 + b"\r\n\r\n", b"f" * 16 + b"\r\n", b"0;a=\r\n\r\n", b"0;;a\r\n\r\n"],
 )
 def test_is_stricter_than_llhttp_where_it_says_so(body: bytes) -> None:
-    ours = verdict([body])
+    ours = read_chunks([body])
     assert isinstance(ours, str)
     assert STRICTER.search(ours)
     assert llhttp.read_chunks(body) is not None

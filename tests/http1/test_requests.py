@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +18,7 @@ from router.request import METHODS, NEVER_PROXIED, RequestHead
 from router.settings import Limits
 from tests.http1 import llhttp
 from tests.http1.bytes_strategies import MUTATED_REQUESTS, pieces
+from tests.http1.ours import fields_of, find_request, read_request
 
 LIMITS = Limits()
 LINE = b"GET /x HTTP/1.1\r\n"
@@ -278,7 +277,7 @@ def test_takes_the_methods_that_llhttp_takes(method: str) -> None:
 
 @given(MUTATED_REQUESTS)
 def test_refuses_what_llhttp_refuses_and_reads_the_rest_alike(data: bytes) -> None:
-    message = read(data)
+    message = read_request([data], LIMITS)
     if message is not None:
         theirs = llhttp.read_request(data[: data.index(b"\r\n\r\n") + 4])
         assert theirs is not None
@@ -287,7 +286,7 @@ def test_refuses_what_llhttp_refuses_and_reads_the_rest_alike(data: bytes) -> No
 
 @given(MUTATED_REQUESTS)
 def test_lines_say_what_headers_say(data: bytes) -> None:
-    message = read(data)
+    message = read_request([data], LIMITS)
     if message is not None:
         again = [line.split(b":", 1) for line in message.lines]
         assert [(name.lower(), value.strip(b" \t")) for name, value in again] == message.headers
@@ -296,7 +295,7 @@ def test_lines_say_what_headers_say(data: bytes) -> None:
 
 @given(MUTATED_REQUESTS)
 def test_the_target_rules_of_the_wire_are_not_laxer_than_those_of_request_head(data: bytes) -> None:
-    message = read(data)
+    message = read_request([data], LIMITS)
     if message is not None and message.method not in NEVER_PROXIED:
         # What is left to RequestHead: forms, fragments, userinfo, escapes, dot segments.
         assert not refusal_by_request_head(message).startswith("byte 0x")
@@ -310,25 +309,11 @@ def refusal_by_request_head(message: RequestMessage) -> str:
     return ""
 
 
-def read(data: bytes) -> RequestMessage | None:
-    """The head that `data` starts with, or None where it is refused."""
-    try:
-        end = end_of_request_head(data, 0, LIMITS)
-        return parse_request(data[:end], LIMITS) if end >= 0 else None
-    except DownstreamError:
-        return None
-
-
-def find_end(stream: Iterable[bytes], limits: Limits) -> int:
-    """What `end_of_request_head` says of bytes that come in pieces."""
-    buffer = bytearray()
-    for piece in stream:
-        searched = len(buffer)
-        buffer += piece
-        end = end_of_request_head(buffer, searched, limits)
-        if end >= 0:
-            return end
-    return -1
+@given(MUTATED_REQUESTS, st.data())
+def test_pieces_change_nothing(data: bytes, draw: st.DataObject) -> None:
+    limits = draw.draw(st.sampled_from((LIMITS, Limits(request_line=30, headers=60, header_count=3))))
+    whole = read_request([data], limits)
+    assert fields_of(whole) == fields_of(read_request(draw.draw(pieces(data)), limits))
 
 
 def cut(data: bytes, length: int) -> list[bytes]:
@@ -339,7 +324,7 @@ def cut(data: bytes, length: int) -> list[bytes]:
 def test_finds_the_end_in_any_pieces(data: st.DataObject) -> None:
     head = GET + b"A: b\r\n\r\n"
     stream = head + data.draw(st.binary(max_size=40))
-    assert find_end(data.draw(pieces(stream)), LIMITS) == len(head)
+    assert find_request(data.draw(pieces(stream)), LIMITS) == head
 
 
 @pytest.mark.parametrize(
@@ -358,7 +343,7 @@ def test_finds_the_end_in_any_pieces(data: st.DataObject) -> None:
 @pytest.mark.parametrize("length", [1, 100])
 def test_refuses_at_once_what_never_becomes_a_head(name: str, start: bytes, part: str, length: int) -> None:
     with pytest.raises(BadRequest) as caught:
-        find_end(cut(start, length), LIMITS)
+        find_request(cut(start, length), LIMITS)
     assert part in caught.value.message, name
 
 
@@ -380,13 +365,14 @@ HEADERS_OF_30 = b"A: 45678901234567890123456\r\n\r\n"
 @pytest.mark.parametrize("length", [1, 7, 100])
 def test_refuses_long_lines_and_long_headers(head: bytes, error: type[DownstreamError], length: int) -> None:
     with pytest.raises(error):
-        find_end(cut(head, length), SMALL)
+        find_request(cut(head, length), SMALL)
 
 
 @pytest.mark.parametrize("length", [1, 7, 100])
 def test_takes_lines_and_headers_that_just_fit(length: int) -> None:
     assert (len(LINE_OF_20), len(HEADERS_OF_30)) == (SMALL.request_line, SMALL.headers)
-    assert find_end(cut(LINE_OF_20 + HEADERS_OF_30, length), SMALL) == 50
+    head = LINE_OF_20 + HEADERS_OF_30
+    assert find_request(cut(head, length), SMALL) == head
 
 
 class Counting(bytearray):

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import BadResponse
-from router.http1.responses import MAX_RESPONSE_HEAD, ResponseMessage, end_of_response_head, parse_response
+from router.http1.responses import MAX_RESPONSE_HEAD, end_of_response_head, parse_response
 from tests.http1 import llhttp
 from tests.http1.bytes_strategies import MUTATED_RESPONSES, pieces
+from tests.http1.ours import cut_head, fields_of, read_response
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -170,48 +169,35 @@ def test_refuses_a_head(head: bytes, part: str, method: str) -> None:
     assert caught.value.message.isprintable()
 
 
-def read(data: bytes) -> ResponseMessage | None:
-    """The head that `data` starts with, or None where it is refused."""
-    try:
-        end = end_of_response_head(data, 0)
-        return parse_response(data[:end], "GET") if end >= 0 else None
-    except BadResponse:
-        return None
-
-
 @given(MUTATED_RESPONSES)
 def test_refuses_what_llhttp_refuses_and_reads_the_rest_alike(data: bytes) -> None:
-    message = read(data)
+    message = read_response([data], "GET")
     if message is not None:
         theirs = llhttp.read_response(data[: data.index(b"\r\n\r\n") + 4])
         assert theirs is not None
         assert message.headers == theirs.headers
 
 
+@given(MUTATED_RESPONSES, st.data())
+def test_pieces_change_nothing(data: bytes, draw: st.DataObject) -> None:
+    method = draw.draw(st.sampled_from(("GET", "HEAD")))
+    whole = read_response([data], method)
+    assert fields_of(whole) == fields_of(read_response(draw.draw(pieces(data)), method))
+
+
 @given(MUTATED_RESPONSES)
 def test_the_end_of_a_body_is_known_in_one_way(data: bytes) -> None:
-    message = read(data)
+    message = read_response([data], "GET")
     if message is not None and not message.no_body:
         assert (message.content_length >= 0) + message.chunked + message.until_close == 1
         assert not (message.until_close and message.keep_alive)
 
 
-def find_end(stream: Iterable[bytes]) -> int:
-    """What `end_of_response_head` says of bytes that come in pieces."""
-    buffer = bytearray()
-    for piece in stream:
-        searched = len(buffer)
-        buffer += piece
-        end = end_of_response_head(buffer, searched)
-        if end >= 0:
-            return end
-    return -1
-
-
 @given(st.data())
 def test_finds_the_end_in_any_pieces(data: st.DataObject) -> None:
     head = OK + b"A: b\r\n\r\n"
-    assert find_end(data.draw(pieces(head + data.draw(st.binary(max_size=40))))) == len(head)
+    stream = head + data.draw(st.binary(max_size=40))
+    assert cut_head(data.draw(pieces(stream)), end_of_response_head) == head
 
 
 @pytest.mark.parametrize(
@@ -221,7 +207,7 @@ def test_refuses_at_once_what_never_becomes_a_head(start: bytes) -> None:
     with pytest.raises(BadResponse):
         end_of_response_head(start, 0)
     with pytest.raises(BadResponse):
-        find_end([start[index : index + 1] for index in range(len(start))])
+        cut_head([start[index : index + 1] for index in range(len(start))], end_of_response_head)
 
 
 def test_a_head_that_just_fits_is_taken_and_one_byte_more_is_not() -> None:
