@@ -11,6 +11,8 @@ from importlib.metadata import version
 import uvloop
 from aiohttp import web
 
+from router.admin.application import admin_application
+from router.admin.state import AdminState
 from router.errors import RouterError
 from router.guard import Guard
 from router.observe.accesslog import AccessLog
@@ -98,7 +100,7 @@ class Application:
         process = Process(
             server=self.server,
             sockets=sockets,
-            admin=self.admin_application(),
+            admin=self.make_admin(),
             admin_sockets=admin_sockets,
             drain_timeout=settings.drain_timeout,
             reopen_log=self.access_log.reopen,
@@ -118,9 +120,22 @@ class Application:
             for address in (*settings.listen, *settings.admin):
                 unlink(address)
 
-    def admin_application(self) -> web.Application:
-        """The admin listener's application."""
-        return web.Application()
+    def make_admin(self) -> web.Application:
+        """The admin listener's application, with functions that tell the process's present state."""
+        return admin_application(
+            AdminState(
+                version=version("synapse-router"),
+                started=self.started,
+                config=lambda: self.config,
+                snapshot=lambda: self.context.snapshot,
+                states=self.states,
+                metrics=self.metrics,
+                open_connections=lambda: len(self.server.connections),
+                log_dropped=lambda: self.access_log.dropped,
+                draining=lambda: self.context.draining,
+                wall_clock=time.time,
+            )
+        )
 
     def ready_line(self) -> str:
         """What serves with what: listeners, table, endpoints up, version."""
