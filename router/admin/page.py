@@ -31,8 +31,10 @@ button, input, select { font: inherit; min-height: 44px; padding: .5rem; }
 input { width: 100%; max-width: 40rem; }
 @media (max-width: 40rem) {
   thead { clip-path: inset(50%); height: 1px; overflow: hidden; position: absolute; width: 1px; }
+  table, tbody { display: block; }
   tr { border-bottom: 1px solid var(--line); display: block; padding: .5rem 0; }
   td, td.number { border: 0; display: flex; gap: 1rem; justify-content: space-between; padding: .1rem 0; }
+  td:empty { display: none; }
   td::before { color: var(--quiet); content: attr(data-label); flex: none; text-align: left; }
 }
 """
@@ -125,10 +127,10 @@ def _sections(status: Status) -> tuple[Section, ...]:
     endpoints = Section(
         title="Endpoints",
         columns=(
-            *("Upstream", "Endpoint", "State", "Since", "In flight", "Requests", "Failed"),
+            *("Upstream", "Endpoint", "State", "Since", "In flight", "Requests", "Failures"),
             *("Checked", "Reason"),
         ),
-        numbers=frozenset({"In flight", "Requests", "Failed"}),
+        numbers=frozenset({"In flight", "Requests", "Failures"}),
         rows=tuple(
             (upstream.upstream, *_endpoint_cells(status, each))
             for upstream in status.upstreams
@@ -138,8 +140,18 @@ def _sections(status: Status) -> tuple[Section, ...]:
     )
     routes = Section(
         title="Routes",
-        columns=("Route", "Upstream", "In flight", "Requests", "2xx", "4xx", "5xx", "Left", "Errors"),
-        numbers=frozenset({"In flight", "Requests", "2xx", "4xx", "5xx", "Left"}),
+        columns=(
+            "Route",
+            "Upstream",
+            "In flight",
+            "Requests",
+            "2xx",
+            "4xx",
+            "5xx",
+            "Client aborts",
+            "Errors",
+        ),
+        numbers=frozenset({"In flight", "Requests", "2xx", "4xx", "5xx", "Client aborts"}),
         rows=tuple(map(_route_cells, status.routes)),
     )
     failures = Section(
