@@ -1,0 +1,81 @@
+"""Fixtures for dialogues by raw bytes: workers, and proxies before them, in a uvloop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import pytest
+import uvloop
+
+from router.settings import Settings
+from router.table import Endpoint, RouteTable
+from tests.wire import Proxy, all_to
+from tests.worker import Worker
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Any]:
+    """The loop that serves is the loop that is tested."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+class Serve(Protocol):
+    """Makes a proxy that listens."""
+
+    def __call__(
+        self,
+        *endpoints: Endpoint,
+        table: RouteTable | None = None,
+        settings: Settings | None = None,
+        path: str | None = None,
+        send_buffer: int = 0,
+        **route: Any,
+    ) -> Awaitable[Proxy]: ...
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[Callable[..., Worker]]:
+    """Makes workers, and stops them."""
+    made: list[Worker] = []
+
+    def make(path: str | None = None, *, receive_buffer: int = 0) -> Worker:
+        made.append(Worker(path, receive_buffer=receive_buffer))
+        return made[-1]
+
+    yield make
+    for worker in made:
+        await worker.stop()
+
+
+@pytest.fixture
+def worker(workers: Callable[..., Worker]) -> Worker:
+    return workers()
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Makes proxies, and looks at what they leave behind."""
+    made: list[Proxy] = []
+
+    async def make(
+        *endpoints: Endpoint,
+        table: RouteTable | None = None,
+        settings: Settings | None = None,
+        path: str | None = None,
+        send_buffer: int = 0,
+        **route: Any,
+    ) -> Proxy:
+        proxy = Proxy(table or all_to(*endpoints, **route), settings)
+        made.append(proxy)
+        await proxy.listen(path, send_buffer=send_buffer)
+        return proxy
+
+    yield make
+    for proxy in made:
+        await proxy.stop()
+
+
+@pytest.fixture
+async def proxy(serve: Serve, worker: Worker) -> Proxy:
+    """One proxy before one worker."""
+    return await serve(worker.endpoint)
