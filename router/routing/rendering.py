@@ -49,8 +49,12 @@ def render(explanation: Explanation) -> str:
 
 
 def _step_lines(steps: tuple[Step, ...]) -> list[str]:
+    """Every route up to the one that takes the request, and those after it that would take it too."""
+    taken = next((at for at, step in enumerate(steps) if step.verdict is Verdict.TAKEN), len(steps))
     rows = [
-        (_MARKS[step.verdict], step.route.name, str(step.route.source or ""), step.detail) for step in steps
+        (_MARKS[step.verdict], step.route.name, str(step.route.source or ""), step.detail)
+        for at, step in enumerate(steps)
+        if at <= taken or step.verdict is Verdict.LATER
     ]
     name = max(len(row[1]) for row in rows)
     source = max(len(row[2]) for row in rows)

@@ -17,6 +17,7 @@ SNAPSHOT = Snapshot.build(
             route("/sync$", "users", name="initial_sync", absent="since", line=22),
             route("^/_matrix/client/(r0|v3)/sync$", "users", name="sync", line=29),
             route("^/_matrix/client/", "main", name="client_any", form=PathForm.NORMALISED, line=147),
+            route("^/later_and_no_match$", "main", name="not_shown", line=148),
         ],
         {
             "main": upstream("main", 8008),
