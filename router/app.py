@@ -66,7 +66,7 @@ class Application:
         self.pool = Pool(
             loop=loop,
             judge=self.guard.judge_sockaddr,
-            clock=loop.time,
+            clock=time.monotonic,
             idle_limit=settings.timeouts.upstream_idle,
         )
         self.context = ProxyContext(
@@ -76,7 +76,7 @@ class Application:
             pool=self.pool,
             deadlines=self.deadlines,
             observer=Observers(self.metrics, self.access_log, time.time),
-            clock=loop.time,
+            clock=time.monotonic,
         )
         self.server = ProxyServer(self.context)
         self.health = HealthChecker(
@@ -89,7 +89,7 @@ class Application:
         self.ticker = Ticker(
             loop,
             every_tick=[self.deadlines.tick],
-            every_second=[self.pool.expire, lambda: self.access_log.tick(loop.time())],
+            every_second=[self.pool.expire, lambda: self.access_log.tick(time.monotonic())],
         )
 
     async def run(self) -> None:
