@@ -21,6 +21,7 @@ METHODS = frozenset({
 NEVER_PROXIED = frozenset({"CONNECT", "TRACE"})
 
 _TAKEN = bytes(byte for byte in range(0x21, 0x7F) if byte != 0x23)
+_HIDDEN_BORDER = re.compile(rb"%2[EFef]").search
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})|%00").search
 
 # The host as nginx reads it from a request line: ASCII letters, digits, `-` and single dots, or [literal].
@@ -87,7 +88,7 @@ class RequestHead:
             if bad:
                 raise _refused_escape(path, bad.start())
             self._normalised = None
-            self.reshaped = self.reshaped or _hides_border(path)
+            self.reshaped = self.reshaped or _HIDDEN_BORDER(path) is not None
         if self.reshaped:
             self._normalised = normalise(path)
 
@@ -124,11 +125,6 @@ def normalise(path: bytes) -> bytes:
     if kept and segments[-1] in (b"", b".", b".."):
         kept.append(b"")
     return b"/" + b"/".join(kept)
-
-
-def _hides_border(path: bytes) -> bool:
-    """Whether an escaped slash or dot is among the escapes."""
-    return b"%2F" in path or b"%2f" in path or b"%2E" in path or b"%2e" in path
 
 
 def _refused_method(method: str) -> MethodNotAllowed | MethodNotImplemented:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from router.request import RequestHead
 from router.routing.snapshot import Snapshot
@@ -10,13 +11,14 @@ from router.routing.view import EndpointView
 from router.table import UNMATCHED, Endpoint, Refusal, Route, Upstream
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forward:
+class Forward(NamedTuple):
     """Send the request to the first of `candidates` that takes it.
 
     `candidates` are endpoints that are up, in order of preference; it may be empty.
     `key` is what was hashed, empty where nothing was. `rotation` is what round robin's current
     weights become once the first candidate is used, None where the choice did not rotate.
+
+    A named tuple and not a frozen dataclass: one is made for every request, in a third of the time.
     """
 
     route: Route
@@ -53,4 +55,4 @@ def decide(snapshot: Snapshot, head: RequestHead, view: EndpointView) -> Decisio
         return Refuse(route=route, refusal=target, reason="unmatched" if route is UNMATCHED else "route")
     route, upstream, balancer = target
     candidates, key, rotation = balancer.choose(head, view)
-    return Forward(route=route, upstream=upstream, candidates=candidates, key=key, rotation=rotation)
+    return Forward(route, upstream, candidates, key, rotation)

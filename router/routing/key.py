@@ -29,8 +29,8 @@ def user(head: RequestHead) -> bytes:
     """
     authorization = head.header(b"authorization")
     if authorization:
-        scheme, _, token = authorization.strip(b" \t").partition(b" ")
-        if scheme != b"Bearer" or b" " in token:
+        token = authorization[7:].rstrip(b" \t")
+        if not authorization.startswith(b"Bearer ") or b" " in token:
             return b""
     elif b"access_token" in head.query or b"%" in head.query:
         token = find_parameter(head.query, b"access_token") or b""

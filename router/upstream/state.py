@@ -50,7 +50,8 @@ class EndpointStates:
 
     def is_up(self, endpoint: Endpoint) -> bool:
         """Whether requests may be sent to the endpoint now."""
-        return self.state(endpoint).up
+        state = self._states.get(endpoint.name)
+        return True if state is None else state.up
 
     def rotation(self, upstream: Upstream) -> tuple[int, ...]:
         """Round robin's current weights of that upstream, all 0 at first."""

@@ -37,7 +37,7 @@ def test_leftmost_does_not_win_over_first() -> None:
 
 def test_no_answer_from_re2_is_an_internal_error() -> None:
     broken = Matcher(table([route("^/a")]).routes)
-    broken._raw._match = lambda _: None
+    broken._raw._match = lambda _: []
     with pytest.raises(ProxyError, match="no answer") as raised:
         broken.first(head("/a"))
     assert raised.value.status == 500

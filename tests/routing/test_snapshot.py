@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from router.errors import InvalidPattern
+from router.guard import CLOSED
+from router.routing.balancer import ConsistentHash, IpHash, RoundRobin, Single
+from router.routing.snapshot import Snapshot
+from router.settings import Guard
+from router.table import Pattern, Refusal, Route
+from tests.routing.tables import BY_USER, IP_HASH, head, route, table, upstream
+
+TEAPOT = Refusal(status=418, errcode="M_TEAPOT")
+TABLE = table(
+    [
+        route("^/a", "users"),
+        route("^/b", "workers"),
+        route("^/c", "turns"),
+        route("^/d", "one"),
+        route("^/e", "users"),
+        Route(name="teapot", pattern=Pattern(text="^/f"), refusal=TEAPOT),
+    ],
+    {
+        "users": upstream("users", 1, 2, policy=BY_USER),
+        "workers": upstream("workers", 1, 2, policy=IP_HASH),
+        "turns": upstream("turns", 1, 2),
+        "one": upstream("one", 1, policy=BY_USER),
+    },
+)
+
+
+def test_every_route_has_its_target_looked_up() -> None:
+    targets = Snapshot.build(TABLE).targets
+    kinds = [type(each) if isinstance(each, Refusal) else type(each[2]) for each in targets]
+    assert kinds == [ConsistentHash, IpHash, RoundRobin, Single, ConsistentHash, Refusal, Refusal]
+    assert targets[5] is TEAPOT
+    assert targets[6] == Refusal()
+
+
+def test_routes_to_one_upstream_share_its_balancer() -> None:
+    targets = Snapshot.build(TABLE).targets
+    first, last = targets[0], targets[4]
+    assert not isinstance(first, Refusal)
+    assert not isinstance(last, Refusal)
+    assert first[2] is last[2]
+
+
+def test_generation_and_guard_are_the_caller_s() -> None:
+    opened = Snapshot.build(TABLE, Guard(open_prefixes=frozenset({"/_synapse/admin"})), generation=7)
+    assert (opened.generation, Snapshot.build(TABLE).generation) == (7, 0)
+    assert opened.guard.refuses(head("/_synapse/admin/x")) is None
+    assert Snapshot.build(TABLE).guard.refuses(head("/_synapse/admin/x")) is CLOSED
+
+
+def test_a_pattern_that_re2_does_not_take_is_told_at_once() -> None:
+    with pytest.raises(InvalidPattern, match=r"routes\.yaml:3"):
+        Snapshot.build(table([route("^/(", line=3)]))
