@@ -1,0 +1,112 @@
+"""One whole request through the data plane without a socket: both connections, exchange, metrics, log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvloop
+
+from benchmarks.backends import ANSWER
+from router.app import Application, endpoints_of
+from router.proxy.connection import ClientConnection
+from router.proxy.exchange import Exchange
+from router.settings import Config
+from router.upstream.connection import UpstreamConnection
+
+
+class Wire(asyncio.Transport):
+    """Takes what is written and forgets it; notes who wrote."""
+
+    def __init__(self, writers: list[asyncio.Protocol], protocol: asyncio.Protocol) -> None:
+        super().__init__({"peername": ("127.0.0.1", 40000)})
+        self._writers = writers
+        self._protocol = protocol
+        self._closing = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:  # noqa: ARG002 - asyncio's signature
+        """Nothing goes anywhere."""
+        self._writers.append(self._protocol)
+
+    def is_closing(self) -> bool:
+        """Whether it was given up."""
+        return self._closing
+
+    def abort(self) -> None:
+        """Gives it up."""
+        self._closing = True
+
+    def get_write_buffer_size(self) -> int:
+        """Nothing waits."""
+        return 0
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Marks of what never waits."""
+
+
+class Lane:
+    """One client connection, and one idle connection to every worker of a configuration."""
+
+    def __init__(self, config: Config, loop: asyncio.AbstractEventLoop) -> None:
+        self.application = Application(config, loop=loop)
+        context = self.application.context
+        self._asked: list[asyncio.Protocol] = []
+        self._answered: list[asyncio.Protocol] = []
+        for endpoint in {each.name: each for each in endpoints_of(config.table)}.values():
+            worker = UpstreamConnection(endpoint, context.pool)
+            worker.connection_made(Wire(self._asked, worker))
+            context.pool.release(worker)
+        self._client = ClientConnection(context, lambda _: None)
+        self._client.connection_made(Wire(self._answered, self._client))
+
+    def serve(self, request: bytes) -> None:
+        """Takes one request in one piece, and its worker's answer in one piece.
+
+        Raises RuntimeError where the answer does not come back out.
+        """
+        self._client.data_received(request)
+        worker = self._asked.pop()
+        self._asked.clear()
+        worker.data_received(ANSWER)
+        if not self._answered:
+            raise RuntimeError("the request was not answered")
+        self._answered.clear()
+
+    def record_of(self, request: bytes) -> Exchange:
+        """The record that the request leaves."""
+        context = self.application.context
+        notes = Notes()
+        observer, context.observer = context.observer, notes
+        try:
+            self.serve(request)
+        finally:
+            context.observer = observer
+        return notes.ended[-1]
+
+
+class Notes:
+    """An observer that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.ended: list[Exchange] = []
+
+    def begin(self, exchange: Exchange) -> None:
+        """Of no interest here."""
+
+    def finish(self, exchange: Exchange) -> None:
+        """Keeps the record."""
+        self.ended.append(exchange)
+
+
+@contextmanager
+def lane(config: Config) -> Iterator[Lane]:
+    """A lane on a loop that never runs."""
+    loop = uvloop.new_event_loop()
+    opened = Lane(config, loop)
+    try:
+        yield opened
+    finally:
+        opened.application.pool.close()
+        opened.application.access_log.close()
+        loop.close()
