@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any, Protocol
 
 import pytest
@@ -28,18 +28,24 @@ class Serve(Protocol):
         table: RouteTable | None = None,
         settings: Settings | None = None,
         path: str | None = None,
-        send_buffer: int = 0,
+        kernel: int = 0,
         **route: Any,
     ) -> Awaitable[Proxy]: ...
 
 
+class Hire(Protocol):
+    """Makes a worker that listens."""
+
+    def __call__(self, path: str | None = None, *, kernel: int = 0) -> Worker: ...
+
+
 @pytest.fixture
-async def workers() -> AsyncIterator[Callable[..., Worker]]:
+async def workers() -> AsyncIterator[Hire]:
     """Makes workers, and stops them."""
     made: list[Worker] = []
 
-    def make(path: str | None = None, *, receive_buffer: int = 0) -> Worker:
-        made.append(Worker(path, receive_buffer=receive_buffer))
+    def make(path: str | None = None, *, kernel: int = 0) -> Worker:
+        made.append(Worker(path, kernel=kernel))
         return made[-1]
 
     yield make
@@ -48,7 +54,7 @@ async def workers() -> AsyncIterator[Callable[..., Worker]]:
 
 
 @pytest.fixture
-def worker(workers: Callable[..., Worker]) -> Worker:
+def worker(workers: Hire) -> Worker:
     return workers()
 
 
@@ -62,12 +68,12 @@ async def serve() -> AsyncIterator[Serve]:
         table: RouteTable | None = None,
         settings: Settings | None = None,
         path: str | None = None,
-        send_buffer: int = 0,
+        kernel: int = 0,
         **route: Any,
     ) -> Proxy:
         proxy = Proxy(table or all_to(*endpoints, **route), settings)
         made.append(proxy)
-        await proxy.listen(path, send_buffer=send_buffer)
+        await proxy.listen(path, kernel=kernel)
         return proxy
 
     yield make

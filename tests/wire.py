@@ -28,6 +28,9 @@ from router.upstream.state import EndpointStates
 PATIENCE = 5.0
 """Seconds that a peer waits for bytes before the test fails."""
 
+SMALL = 32_768
+"""A kernel buffer that is soon full."""
+
 RESET = struct.pack("ii", 1, 0)
 
 T = TypeVar("T")
@@ -37,6 +40,13 @@ async def settle() -> None:
     """Lets everything happen that no further byte is needed for: loopback delivers within a send."""
     for _ in range(12):
         await asyncio.sleep(0)
+
+
+def bound_buffers(sock: socket.socket, size: int) -> None:
+    """Bounds what the kernel keeps for a connection, where `size` is not 0."""
+    if size:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
 
 class Peer:
@@ -204,21 +214,19 @@ class Proxy:
         self._listeners: list[asyncio.Server] = []
         self._address: tuple[str, int] | str = ""
 
-    async def listen(self, path: str | None = None, *, send_buffer: int = 0) -> None:
-        """Listens on a free port, or on a unix socket; the kernel keeps `send_buffer` bytes for a client."""
+    async def listen(self, path: str | None = None, *, kernel: int = 0) -> None:
+        """Listens on a free port, or on a unix socket."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, fault: self.faults.append(fault))
         sock = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
-        if send_buffer:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+        bound_buffers(sock, kernel)
         sock.bind(path or ("127.0.0.1", 0))
         self._address = sock.getsockname()
         self._listeners.append(await loop.create_server(self.server, sock=sock))
 
-    async def connect(self, *, receive_buffer: int = 0) -> Peer:
+    async def connect(self, *, kernel: int = 0) -> Peer:
         sock = socket.socket(socket.AF_UNIX if isinstance(self._address, str) else socket.AF_INET)
-        if receive_buffer:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        bound_buffers(sock, kernel)
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, self._address)
         peer = Peer(sock)

@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 
-from tests.wire import PATIENCE, Peer, settle, tcp, unix
+from tests.wire import PATIENCE, Peer, bound_buffers, settle, tcp, unix
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -18,10 +18,9 @@ Behaviour = Callable[[Peer], Awaitable[None]]
 class Worker:
     """Listens on a free port, or on a unix socket."""
 
-    def __init__(self, path: str | None = None, *, receive_buffer: int = 0) -> None:
+    def __init__(self, path: str | None = None, *, kernel: int = 0) -> None:
         self.sock = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
-        if receive_buffer:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        bound_buffers(self.sock, kernel)
         self.sock.setblocking(False)
         self.sock.bind(path or ("127.0.0.1", 0))
         self.sock.listen(128)

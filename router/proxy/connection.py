@@ -19,6 +19,7 @@ from typing import cast
 from router.errors import (
     BadRequest,
     BodyTooLarge,
+    ClientGone,
     DownstreamError,
     ProxyError,
     RequestTimeout,
@@ -43,7 +44,10 @@ PIPELINE_LIMIT = 16_384
 """Bytes of further requests that are read ahead while one is answered."""
 
 LINGER = 5.0
-"""Seconds to read a refusal in, while what is still sent is thrown away (nginx `lingering_timeout`)."""
+"""Seconds to read an answer in, after the last byte that is still sent (nginx `lingering_timeout`)."""
+
+LINGER_LONGEST = 30.0
+"""Seconds after which a client that sends on and on is closed all the same (nginx `lingering_time`)."""
 
 UNIX_CLIENT = "127.0.0.1"
 """What a peer on a unix socket is called: it has no address, and is on this machine."""
@@ -66,6 +70,7 @@ class ClientConnection(asyncio.Protocol):
         "_head_begun",
         "_head_only",
         "_keep_alive",
+        "_linger_until",
         "_lingering",
         "_minor",
         "_reading_body",
@@ -104,6 +109,7 @@ class ClientConnection(asyncio.Protocol):
         self._minor = 1
         self._closing = False
         self._lingering = False
+        self._linger_until = 0.0
         self._reading_paused = False
         self._writing_paused = False
         self._unsent = 0
@@ -125,14 +131,18 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Body bytes to the exchange, heads to be served, anything else read ahead."""
         if self._closing:
-            return
-        if self._exchange is None:
-            self._buffer = self._buffer + data if self._buffer else data
-            self._serve()
+            self._throw_away()
         elif self._reading_body:
             self._read_body(data)
+        elif self._exchange is None and not self._writing_paused:
+            self._buffer = self._buffer + data if self._buffer else data
+            self._serve()
         else:
             self._read_ahead(data)
+
+    def _throw_away(self) -> None:
+        if self._lingering and not self._unsent:
+            self.arm(max(0.0, min(LINGER, self._linger_until - self._context.clock())))
 
     def _read_ahead(self, data: bytes) -> None:
         self._buffer += data
@@ -200,7 +210,7 @@ class ClientConnection(asyncio.Protocol):
         """Answers what is no request; nothing that follows on the connection is read as one."""
         line = received[: self._context.settings.limits.request_line].partition(b"\r\n")[0]
         self._keep_alive = False
-        self._head_only = False
+        self._head_only = line.startswith(b"HEAD ")
         self._reading_body = True
         self._exchange = exchange = Exchange(line=line, head=None, client=self._client, context=self._context)
         exchange.refuse_head(error, self)
@@ -300,15 +310,15 @@ class ClientConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if (self._reading_body or self._buffer) and transport.can_write_eof():
+        self._unsent = transport.get_write_buffer_size()
+        if self._reading_body or self._buffer:
             self._lingering = True
+            self._linger_until = self._context.clock() + LINGER_LONGEST
             self.resume()
             transport.write_eof()
-            self.arm(LINGER)
         else:
-            self._unsent = transport.get_write_buffer_size()
             transport.close()
-            self.arm(self._context.settings.timeouts.send)
+        self.arm(self._context.settings.timeouts.send if self._unsent else LINGER)
         self._buffer = b""
 
     def abort(self) -> None:
@@ -341,9 +351,7 @@ class ClientConnection(asyncio.Protocol):
 
     def on_deadline(self) -> None:
         """A client that takes nothing is reset, one that sends nothing is told or let go."""
-        if self._lingering:
-            self.abort()
-        elif self._writing_paused or self._closing:
+        if self._writing_paused or self._closing:
             self._judge_slow_reader()
         elif self._exchange is not None:
             self._exchange.on_deadline()
@@ -353,15 +361,25 @@ class ClientConnection(asyncio.Protocol):
             self._close()
 
     def _judge_slow_reader(self) -> None:
-        unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        if unsent < self._unsent:
-            self._unsent = unsent
-            self.arm(self._context.settings.timeouts.send)
+        transport = self._transport
+        if transport is None:
             return
+        unsent, before = transport.get_write_buffer_size(), self._unsent
+        self._unsent = unsent
+        if unsent < before:
+            self.arm(self._context.settings.timeouts.send if unsent else LINGER)
+        elif self._lingering and not unsent:
+            # No reset: what the kernel still holds of the answer is to arrive.
+            transport.abort()
+        else:
+            self.cut()
+
+    def cut(self, error: type[ProxyError] = ClientGone) -> None:
+        """Resets the connection and ends the exchange under way, which had the client to go on."""
         exchange = self._exchange
         self.abort()
         if exchange is not None:
-            exchange.on_client_gone()
+            exchange.on_client_gone(error)
 
     def pause_writing(self) -> None:
         """The client takes the answer slower than it comes."""
@@ -380,20 +398,23 @@ class ClientConnection(asyncio.Protocol):
             self.end()
 
     def eof_received(self) -> None:
-        """The client sends no more, which is how one that leaves looks: as nginx, cancels its request."""
-        self._leave()
+        """The client sends no more, which is how one that leaves looks: as nginx, cancels its request.
+
+        One that only says so and reads on must not take the answer's first half for all of it.
+        """
+        if self._exchange is not None:
+            self.cut()
+        self._closing = True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """The connection is gone, from whichever side."""
-        self._leave()
-        self._context.deadlines.disarm(self)
-        self._forget(self)
-
-    def _leave(self) -> None:
         self._closing = True
+        self._transport = None
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.on_client_gone()
+        self._context.deadlines.disarm(self)
+        self._forget(self)
 
     def drain(self) -> None:
         """Ends the connection now if it is idle, else with its next answer."""

@@ -241,7 +241,8 @@ class Exchange:
             self._arm_first_byte()
         else:
             self._arm(self._context.settings.timeouts.body)
-            client.resume()
+            if not self._upstream_full:
+                client.resume()
 
     def on_connect_failed(self, error: ConnectFailed) -> None:
         """Tries the next candidate: the worker has not seen the request."""
@@ -288,8 +289,10 @@ class Exchange:
             self._held.clear()
 
     def on_body_end(self) -> None:
-        """The request is whole."""
+        """The request is whole: nothing of it can pause the client any more."""
         self._request_done = True
+        if self._client is not None:
+            self._client.resume()
         if self._connection is not None:
             self._connection.end_request()
             if not self._response_begun:
@@ -358,14 +361,17 @@ class Exchange:
     def on_upstream_paused(self) -> None:
         """The worker takes the body slower than the client sends it."""
         self._upstream_full = True
-        if self._client is not None:
+        if self._client is not None and not self._request_done:
             self._client.pause()
 
     def on_upstream_resumed(self) -> None:
         """The worker has caught up."""
         self._upstream_full = False
-        if self._client is not None:
-            self._client.resume()
+        if self._client is None or self._request_done:
+            return
+        self._client.resume()
+        if not self._response_begun:
+            self._arm(self._context.settings.timeouts.body)
 
     def on_client_paused(self) -> None:
         """The client takes the answer slower than the worker sends it."""
@@ -378,12 +384,12 @@ class Exchange:
             self._connection.resume_reading()
             self._arm(self._context.settings.timeouts.read)
 
-    def on_client_gone(self) -> None:
-        """Cancels the request at the worker."""
+    def on_client_gone(self, error: type[ProxyError] = ClientGone) -> None:
+        """The client gets nothing more, for whichever reason: cancels the request at the worker."""
         self._give_up_upstream()
-        self.reason = ClientGone.reason
+        self.reason = error.reason
         if not self.status:
-            self.status = ClientGone.status
+            self.status = error.status
         self._finish()
 
     def on_deadline(self) -> None:
@@ -429,6 +435,7 @@ class Exchange:
         if self._connection is not None:
             self._context.states.state(self._connection.endpoint).in_flight -= 1
             self._connection = None
+            self._upstream_full = False
 
     def _arm_first_byte(self) -> None:
         decision = self.decision

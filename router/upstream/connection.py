@@ -90,6 +90,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_method",
         "_owner",
         "_phase",
+        "_reading_paused",
         "_remaining",
         "_request_done",
         "_scanner",
@@ -115,6 +116,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._decode = False
         self._request_done = False
         self._keep_alive = False
+        self._reading_paused = False
         self._buffer = b""
         self._searched = 0
         self._informational = 0
@@ -155,10 +157,12 @@ class UpstreamConnection(asyncio.Protocol):
     def pause_reading(self) -> None:
         """Stops the answer while the client does not take it."""
         if self._transport is not None and not self._transport.is_closing():
+            self._reading_paused = True
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Lets the answer go on."""
+        self._reading_paused = False
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -252,12 +256,21 @@ class UpstreamConnection(asyncio.Protocol):
     def _end(self, sink: ResponseSink, *, excess: bool) -> None:
         self._sink = None
         self._scanner = None
-        if self._keep_alive and self._request_done and not excess and self.is_open:
+        if self._keep_alive and not excess and self._is_sent():
             self.reused = True
+            if self._reading_paused:
+                self.resume_reading()
             self._owner.release(self)
         else:
             self._close()
         sink.on_response_end()
+
+    def _is_sent(self) -> bool:
+        """Whether nothing of the request is missing, or waits here where the next one would follow it."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or not self._request_done:
+            return False
+        return transport.get_write_buffer_size() == 0
 
     def _fail(self, error: UpstreamError) -> None:
         sink, self._sink = self._sink, None
@@ -279,6 +292,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """A reset, or the end of a connection that was closed from here."""
         self._fail(UpstreamAborted(f"{self.endpoint.name} reset the connection before its answer was whole"))
+        self._transport = None
 
     def pause_writing(self) -> None:
         """The endpoint takes the request slower than the client sends it."""
