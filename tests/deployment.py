@@ -7,11 +7,15 @@ xdist worker and has time for the start of seven processes. No test may leave a 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from router.local.deployment import Deployment
 from router.local.layout import Layout
+
+ROUTES = Path(__file__).parents[1] / "routes.yaml"
+"""The shipped table; the deployment serves it with its own ports."""
 
 TIMEOUT = 180
 """Seconds for a test with a real Synapse; the first one waits for the start."""
@@ -19,9 +23,9 @@ TIMEOUT = 180
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Seven Synapse processes, PostgreSQL and Valkey on free ports, in a folder of their own."""
+    """Seven Synapse processes, PostgreSQL, Valkey and the router on free ports, in a folder of their own."""
     layout = Layout.free(tmp_path_factory.mktemp("deployment"))
-    with Deployment(layout, durable=False) as running:
+    with Deployment(layout, routes=ROUTES, durable=False) as running:
         yield running
 
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from router.errors import LocalError
 from router.local.deployment import Deployment, Step
-from router.local.layout import HOST, Layout
+from router.local.layout import Layout
 from router.local.processes import describe_exit
 from router.local.proof import prove
 from router.local.welcome import PASSWORD, USERS, shown, welcome
@@ -31,10 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     layout = Layout.free(options.folder) if options.free_ports else Layout.standard(options.folder)
-    routes = options.routes if options.router else None
-    deployment = Deployment(layout, routes=routes)
+    deployment = Deployment(layout, routes=options.routes)
     try:
-        _bring_up(deployment, through=layout.base_url if options.router else _main_url(layout))
+        _bring_up(deployment)
         print(f"\n{welcome(layout, python=shown(Path(sys.executable)))}\n", flush=True)
         _watch(deployment)
     except LocalError as error:
@@ -50,7 +49,6 @@ def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m router.local", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(".run"), help="configuration, data and logs")
     parser.add_argument("-c", "--routes", type=Path, default=Path("routes.yaml"), help="the router's table")
-    parser.add_argument("--no-router", dest="router", action="store_false", help="Synapse alone")
     parser.add_argument(
         "--free-ports", action="store_true", help="any free ports, not those that routes.yaml names"
     )
@@ -61,15 +59,11 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _main_url(layout: Layout) -> str:
-    return f"http://{HOST}:{layout['main'].client_port}"
-
-
-def _bring_up(deployment: Deployment, *, through: str) -> None:
+def _bring_up(deployment: Deployment) -> None:
     began = time.monotonic()
 
     def show() -> None:
-        proof = asyncio.run(prove(through, names=USERS, password=PASSWORD))
+        proof = asyncio.run(prove(deployment.layout.base_url, names=USERS, password=PASSWORD))
         print(f"{proof.requests} requests, /sync woken in {proof.woken_after * 1000:.0f} ms  ", end="")
 
     steps = [*deployment.steps(), Step(title="proof: two users, a room, a message, /sync", run=show)]

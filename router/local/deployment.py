@@ -165,7 +165,10 @@ class Deployment:
 
 def _routes_for(layout: Layout, routes: Path) -> Path:
     """The file itself, or a copy with the addresses of a deployment on other ports."""
-    text = routes.read_text(encoding="utf-8")
+    try:
+        text = routes.read_text(encoding="utf-8")
+    except OSError as error:
+        raise LocalError(f"{routes} can't be read: {error.strerror}; name another with --routes") from error
     translated = layout.translated(text)
     if translated == text:
         return routes

@@ -173,7 +173,7 @@ class Process:
         )
 
 
-def wait_until_ready(processes: Iterable[Process], *, patience: float = 60.0) -> None:
+def wait_until_ready(processes: Iterable[Process], *, patience: float = 120.0) -> None:
     """Waits `patience` seconds for all of them; raises ProcessFailed for the first that ends or is late."""
     waiting = list(processes)
     deadline = time.monotonic() + patience

@@ -14,8 +14,6 @@ from router.local.layout import Layout
 from router.local.ports import holders, taken
 from router.local.processes import answers
 
-pytest_plugins = ("tests.deployment",)
-
 
 def ask(port: int, method: str, path: str) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -27,11 +25,11 @@ def ask(port: int, method: str, path: str) -> tuple[int, bytes]:
         connection.close()
 
 
-def test_all_nine_processes_run_and_every_listener_is_healthy(deployment: Deployment) -> None:
+def test_all_processes_run_and_every_listener_is_healthy(deployment: Deployment) -> None:
     names = {i.name for i in deployment.layout.instances}
     assert len(names) == 7
 
-    assert set(deployment.processes) == names | {"postgres", "valkey"}
+    assert set(deployment.processes) == names | {"postgres", "valkey", "router"}
     for name, process in deployment.processes.items():
         assert process.running, name
         assert process.program.pid_file.read_text() == f"{process.pid}\n"
@@ -138,6 +136,13 @@ def test_routes_are_translated_to_other_ports_and_else_used_as_they_are(tmp_path
         assert command[command.index("-c") + 1] == str(used)
 
     assert f"127.0.0.1:{layout['main'].client_port}" in (layout.config / "routes.yaml").read_text()
+
+
+def test_routes_that_are_not_there_are_told(tmp_path: Path) -> None:
+    deployment = Deployment(Layout.free(tmp_path / "run"), routes=tmp_path / "none.yaml")
+
+    with pytest.raises(LocalError, match=r"none\.yaml can't be read: No such file"):
+        deployment.start()
 
 
 def steps_of(layout: Layout, routes: Path | None = None) -> list[str]:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.deployment import ROUTES
 from tests.local.gone import Watch
 
 NAMES = {
     "postgres", "valkey", "main", "generic1", "generic2", "generic3", "events_persister1", "receipts_writer",
-    "federation_sender1",
+    "federation_sender1", "router",
 }  # fmt: skip
 
 pytestmark = [pytest.mark.synapse, pytest.mark.xdist_group("synapse"), pytest.mark.timeout(180)]
@@ -28,7 +29,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def running(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "router.local", "--no-router", "--free-ports", "--folder", str(folder)]
+    options = ["--free-ports", "--folder", str(folder), "--routes", str(ROUTES)]
+    command = [sys.executable, "-m", "router.local", *options]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as process:
@@ -52,8 +54,7 @@ def watches_of(folder: Path) -> dict[str, Watch]:
     return {file.stem: Watch(int(file.read_text())) for file in folder.glob("*.pid")}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_comes_up_proves_itself_and_leaves_nothing_running(folder: Path, number: signal.Signals) -> None:
+def test_it_comes_up_proves_itself_and_leaves_nothing_running(folder: Path) -> None:
     with running(folder) as process:
         seen = read_until(process, "break ")
         assert "proof: two users, a room, a message, /sync" in seen
@@ -61,12 +62,26 @@ def test_it_comes_up_proves_itself_and_leaves_nothing_running(folder: Path, numb
         watches = watches_of(folder)
         assert set(watches) == NAMES
 
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
 
         assert "nothing is left running" in read_until(process, "Stopping")
         assert process.wait(30) == 0
     assert all(watch.gone(within=0) for watch in watches.values())
     assert not list(folder.glob("*.pid"))
+
+
+def test_half_way_up_it_leaves_nothing_running_either(tmp_path: Path) -> None:
+    with running(tmp_path) as process:
+        read_until(process, "Valkey")
+        watches = watches_of(tmp_path)
+        assert {"postgres", "valkey"} <= set(watches)
+
+        process.send_signal(signal.SIGTERM)
+
+        assert "nothing is left running" in read_until(process, "Stopping")
+        assert process.wait(30) == 0
+    assert all(watch.gone(within=0) for watch in watches.values())
+    assert not list(tmp_path.glob("*.pid"))
 
 
 def test_what_dies_is_told_and_nothing_outlives_a_killed_parent(folder: Path) -> None:

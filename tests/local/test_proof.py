@@ -7,8 +7,6 @@ from aiohttp.test_utils import TestServer
 from router.local.deployment import Deployment
 from router.local.proof import ProofFailed, prove
 
-pytest_plugins = ("tests.deployment",)
-
 NAMES = ("carol", "dave")
 
 

@@ -41,8 +41,8 @@ def test_the_command_dies_with_its_parent() -> None:
     program = (
         "import os, subprocess, sys\n"
         "tether = sys.argv[1:]\n"
-        "command = [*tether, '9', str(os.getpid()), '-', '/bin/sh', '-c', 'echo $$; exec cat']\n"
-        "child = subprocess.Popen(command, stdin=subprocess.PIPE)\n"
+        "command = [*tether, '9', str(os.getpid()), '-', '/bin/sh', '-c', 'echo $$; exec sleep 60']\n"
+        "child = subprocess.Popen(command)\n"
         "child.wait()\n"
     )
     with subprocess.Popen([sys.executable, "-c", program, *TETHER], stdout=subprocess.PIPE) as parent:
@@ -52,7 +52,7 @@ def test_the_command_dies_with_its_parent() -> None:
 
         parent.kill()
 
-        assert child.gone()
+        assert child.gone(within=5)
         child.close()
 
 
