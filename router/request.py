@@ -122,7 +122,7 @@ def normalise(path: bytes) -> bytes:
             kept.pop()
         elif segment not in (b"", b"."):
             kept.append(segment)
-    if kept and segments[-1] in (b"", b".", b".."):
+    if segments[-1] in (b"", b".", b".."):
         kept.append(b"")
     return b"/" + b"/".join(kept)
 

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from zlib import crc32
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.routing import ring as ring_module
 from router.routing.ring import POINTS_PER_WEIGHT, Ring
 from router.table import Endpoint, TcpAddress, UnixAddress
 
@@ -43,6 +45,17 @@ def test_a_key_belongs_to_the_first_point_not_below_it(key: bytes) -> None:
     ring = Ring([tcp("127.0.0.1", port) for port in (8101, 8102, 8103)])
     above = [index for index, point in enumerate(ring.hashes) if point >= crc32(key)]
     assert ring.position(key) == (above[0] if above else 0)
+
+
+def test_a_key_on_a_point_belongs_to_it() -> None:
+    ring = Ring([tcp("127.0.0.1", port) for port in (8101, 8102)])
+    key = b"127.0.0.1\x008102\x00\x00\x00\x00"
+    assert ring.hashes[ring.position(key)] == crc32(key)
+
+
+def test_of_two_endpoints_on_one_point_the_first_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring_module, "_points", lambda _: [5])
+    assert Ring([tcp("h", 1), tcp("h", 2)]).names == ["h:1"]
 
 
 def test_a_key_above_all_points_goes_around() -> None:
