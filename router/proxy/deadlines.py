@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Protocol
+
+log = logging.getLogger(__name__)
 
 TICK = 0.25
 """Seconds between two ticks: a deadline may come that much late, never early."""
@@ -59,7 +62,14 @@ class Deadlines:
                 self._file(timed)
             else:
                 timed.due = 0
-                timed.on_deadline()
+                self._tell(timed)
+
+    def _tell(self, timed: Timed) -> None:
+        # Whoever fails must not take the rest of its bucket along: those would wait for ever.
+        try:
+            timed.on_deadline()
+        except Exception:
+            log.exception("a deadline could not be kept")
 
     def _file(self, timed: Timed) -> None:
         timed.filed = min(timed.due, self._now + HORIZON)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from router.http1.requests import RequestMessage
 from router.http1.responses import ResponseMessage
 
@@ -29,8 +31,12 @@ REPLACED = frozenset(
 )
 """Fields by which a client could claim to be another: Synapse believes the first X-Forwarded-For."""
 
-NOT_FROM_CLIENTS = HOP_BY_HOP | REPLACED | {name.replace(b"-", b"_") for name in REPLACED}
-"""CGI-like servers read `X_Forwarded_For` as `X-Forwarded-For`; nginx drops underscores by default too."""
+NOT_FROM_CLIENTS = HOP_BY_HOP | {
+    b"".join(spelling)
+    for name in REPLACED
+    for spelling in product(*((b"-", b"_") if byte == 0x2D else (bytes([byte]),) for byte in name))
+}
+"""CGI-like servers read `X-Forwarded_For` as `X-Forwarded-For`; nginx drops underscores by default too."""
 
 FORWARDED_HEAD = (
     b"%b %b HTTP/1.1\r\n%b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n\r\n"
