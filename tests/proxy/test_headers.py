@@ -114,24 +114,26 @@ def test_fields_of_no_meaning_here_are_never_touched(values: list[bytes]) -> Non
     assert response_head(message, head, close=False, unchunk=False) == head
 
 
+L = b"HTTP/1.1 200 OK|"
+LENGTH = b"Content-Length: 2"
 ANSWERS = [
     # what the worker sends, close, unchunk, what the client gets
-    (b"HTTP/1.1 200 OK|Content-Length: 2|Server: S|Date: D", False, False, None),
-    (b"HTTP/1.1 200 OK|Content-Length: 2|Set-Cookie: a|Set-Cookie: b", False, False, None),
+    (L + b"Content-Length: 2|Server: S|Date: D", False, False, None),
+    (L + b"Content-Length: 2|Set-Cookie: a|Set-Cookie: b", False, False, None),
     (b"HTTP/1.1 200 |Content-Length: 2", False, False, None),
     (b"HTTP/1.1 200|Content-Length: 2", False, False, None),
     (b"HTTP/1.1 200 \xe9t\xe9|Content-Length: 2|X: caf\xe9", False, False, None),
-    (b"HTTP/1.0 200 OK|Content-Length: 2", False, False, b"HTTP/1.1 200 OK|Content-Length: 2"),
-    (b"HTTP/1.1 200 OK|A: 1|Content-Length: 2", True, False, b"HTTP/1.1 200 OK|A: 1|Content-Length: 2|Connection: close"),
-    (b"HTTP/1.1 200 OK|Connection: close|A: 1|Content-Length: 2", False, False, b"HTTP/1.1 200 OK|A: 1|Content-Length: 2"),
-    (b"HTTP/1.1 200 OK|Connection: X-A|X-A: 1|Content-Length: 2", False, False, b"HTTP/1.1 200 OK|Content-Length: 2"),
-    (b"HTTP/1.1 200 OK|Connection: Content-Length|Content-Length: 2", False, False, b"HTTP/1.1 200 OK|Content-Length: 2"),
-    (b"HTTP/1.1 200 OK|Keep-Alive: timeout=5|Content-Length: 2", False, False, b"HTTP/1.1 200 OK|Content-Length: 2"),
-    (b"HTTP/1.1 200 OK|Upgrade: h2c|Content-Length: 2", False, False, b"HTTP/1.1 200 OK|Content-Length: 2"),
-    (b"HTTP/1.1 200 OK|Transfer-Encoding: chunked", False, False, None),
-    (b"HTTP/1.1 200 OK|Transfer-Encoding: chunked|A: 1", True, True, b"HTTP/1.1 200 OK|A: 1|Connection: close"),
-    (b"HTTP/1.1 200 OK|Trailer: X|Transfer-Encoding: chunked", False, False, b"HTTP/1.1 200 OK|Transfer-Encoding: chunked"),
-]  # fmt: skip
+    (b"HTTP/1.0 200 OK|Content-Length: 2", False, False, L + LENGTH),
+    (L + b"A: 1|Content-Length: 2", True, False, L + b"A: 1|Content-Length: 2|Connection: close"),
+    (L + b"Connection: close|A: 1|Content-Length: 2", False, False, L + b"A: 1|Content-Length: 2"),
+    (L + b"Connection: X-A|X-A: 1|Content-Length: 2", False, False, L + LENGTH),
+    (L + b"Connection: Content-Length|Content-Length: 2", False, False, L + LENGTH),
+    (L + b"Keep-Alive: timeout=5|Content-Length: 2", False, False, L + LENGTH),
+    (L + b"Upgrade: h2c|Content-Length: 2", False, False, L + LENGTH),
+    (L + b"Transfer-Encoding: chunked", False, False, None),
+    (L + b"Transfer-Encoding: chunked|A: 1", True, True, L + b"A: 1|Connection: close"),
+    (L + b"Trailer: X|Transfer-Encoding: chunked", False, False, L + b"Transfer-Encoding: chunked"),
+]
 
 
 @pytest.mark.parametrize(("sent", "close", "unchunk", "got"), ANSWERS)

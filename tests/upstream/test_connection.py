@@ -1,0 +1,236 @@
+"""The worker's side of the wire: how answers are framed, how they break, and when a connection is kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import router.upstream.connection
+from router.settings import Limits, Settings
+from tests.dialogues import Hire, Serve
+from tests.wire import SMALL, Peer, Proxy, answer, settle
+from tests.worker import OK, Worker
+
+GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def is_kept(proxy: Proxy, peer: Peer) -> bool:
+    """Whether a further request goes over that connection; it is answered."""
+    if not proxy.pool._open:
+        await peer.ended()
+        return False
+    client = await proxy.ask(GET)
+    await peer.until()
+    await peer.send(OK)
+    await client.expect(OK)
+    return True
+
+
+KEPT = [
+    (b"GET", OK),
+    (b"GET", CHUNKED + b"5\r\nhello\r\n0\r\n\r\n"),
+    (b"GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    (b"GET", b"HTTP/1.1 204 No Content\r\n\r\n"),
+    (b"GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 900\r\n\r\n"),
+    (b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n"),
+    (b"HEAD", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    (b"HEAD", b"HTTP/1.1 200 OK\r\n\r\n"),
+    (b"OPTIONS", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nAccess-Control-Allow-Origin: *\r\n\r\n"),
+    (b"GET", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + OK),
+    (b"GET", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + OK),
+    (b"GET", b"HTTP/1.1 401 Unauthorized\r\nServer: Synapse\r\nDate: x\r\nContent-Length: 2\r\n\r\n{}"),
+]
+
+
+@pytest.mark.parametrize(("method", "sent"), KEPT)
+async def test_whole_answers_keep_both_connections(
+    proxy: Proxy, worker: Worker, method: bytes, sent: bytes
+) -> None:
+    client = await proxy.ask(method + GET[3:])
+    peer = await worker.asked()
+    await peer.send(sent)
+    await client.expect(sent)
+    assert await is_kept(proxy, peer)
+    await client.silent()
+
+
+@pytest.mark.parametrize(("method", "sent"), KEPT)
+async def test_whole_answers_may_be_dripped(proxy: Proxy, worker: Worker, method: bytes, sent: bytes) -> None:
+    client = await proxy.ask(method + GET[3:])
+    peer = await worker.asked()
+    for byte in sent:
+        await peer.send(bytes([byte]))
+        await settle()
+    await client.expect(sent)
+    assert await is_kept(proxy, peer)
+
+
+CLOSED = [
+    # what the worker sends, and what the client gets of it
+    (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", OK),
+    (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", OK),
+    (OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond", OK),
+    (OK + b"!", OK),
+    (b"HTTP/1.1 204 No Content\r\n\r\nbody", b"HTTP/1.1 204 No Content\r\n\r\n"),
+    (CHUNKED + b"0\r\n\r\nmore", CHUNKED + b"0\r\n\r\n"),
+]
+
+
+@pytest.mark.parametrize(("sent", "got"), CLOSED)
+async def test_some_whole_answers_end_the_connection_to_the_worker_only(
+    proxy: Proxy, worker: Worker, sent: bytes, got: bytes
+) -> None:
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(sent)
+    await client.expect(got)
+    assert not await is_kept(proxy, peer)
+    await client.send(GET)
+    peer = await worker.asked()
+    await peer.send(OK)
+    await client.expect(OK)
+    await client.silent()
+
+
+async def test_an_answer_that_ends_with_the_connection(proxy: Proxy, worker: Worker) -> None:
+    for head in (b"HTTP/1.1 200 OK\r\nX: 1\r\n\r\n", b"HTTP/1.0 200 OK\r\nX: 1\r\n\r\n"):
+        client = await proxy.ask(GET)
+        peer = await worker.asked()
+        await peer.send(head + b"half")
+        await client.expect(b"HTTP/1.1 200 OK\r\nX: 1\r\nConnection: close\r\n\r\nhalf")
+        await peer.send(b"whole")
+        peer.close()
+        await client.expect(b"whole")
+        await client.ended()
+    assert proxy.ends == [(200, ""), (200, "")]
+
+
+BROKEN = [
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhalf", Peer.close),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhalf", Peer.reset),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", Peer.close),
+    (CHUNKED + b"5\r\nhal", Peer.close),
+    (CHUNKED + b"5\r\nhello\r\n", Peer.close),
+    (CHUNKED + b"5\r\nhello\r\n0\r\n", Peer.close),
+    (CHUNKED + b"5\r\nhello\r\n", Peer.reset),
+    (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf", Peer.reset),
+]
+
+
+@pytest.mark.parametrize(("sent", "die"), BROKEN)
+async def test_a_worker_that_dies_is_seen_as_a_broken_answer(
+    proxy: Proxy, worker: Worker, sent: bytes, die: object
+) -> None:
+    assert callable(die)
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(sent)
+    await client.expect(sent)
+    die(peer)
+    assert await client.reset_after() == b""
+    assert proxy.ends == [(200, "aborted")]
+
+
+@pytest.mark.parametrize("chunk", [b"zz\r\n", b"5\r\nhelloX", b"-1\r\n", b"5 \r\n", b"5\nhello"])
+async def test_broken_chunks_break_the_answer(proxy: Proxy, worker: Worker, chunk: bytes) -> None:
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(CHUNKED)
+    await client.expect(CHUNKED)
+    await peer.send(chunk)
+    assert b"0\r\n\r\n" not in await client.reset_after()
+    await peer.ended()
+    assert proxy.ends == [(200, "bad_response")]
+
+
+MALFORMED = [
+    b"HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 600 High\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX : a\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
+    b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+    b"HTTP/2.0 200 OK\r\n\r\n",
+    b"SSH-2.0-OpenSSH\r\n",
+    b"\x15\x03\x01\x00\x02\x02\x46",
+    b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000,
+    b"HTTP/1.1 103 Early Hints\r\n\r\n" * 17,
+]
+
+
+@pytest.mark.parametrize("sent", MALFORMED)
+async def test_a_malformed_answer_is_502(proxy: Proxy, worker: Worker, sent: bytes) -> None:
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(sent)
+    for _ in range(sent.count(b" 103 ") - 1):
+        await client.until()
+    refused = await answer(client)
+    assert refused.status == 502
+    assert json.loads(refused.body)["errcode"] == "M_UNKNOWN"
+    assert refused.headers["access-control-allow-origin"] == "*"
+    assert not await is_kept(proxy, peer)
+    assert proxy.ends == [(502, "bad_response")]
+
+
+async def test_bytes_on_an_idle_connection_drop_it(proxy: Proxy, worker: Worker) -> None:
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(OK)
+    await client.expect(OK)
+    await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npoisoned")
+    await peer.ended()
+    await client.send(GET)
+    fresh = await worker.asked()
+    await fresh.send(OK)
+    await client.expect(OK)
+    await client.silent()
+
+
+async def test_a_worker_that_closes_an_idle_connection_is_connected_to_anew(
+    proxy: Proxy, worker: Worker
+) -> None:
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(OK)
+    await client.expect(OK)
+    peer.close()
+    await settle()
+    assert proxy.pool._open == set()
+    await client.send(b"POST" + GET[3:])
+    fresh = await worker.asked()
+    await fresh.send(OK)
+    await client.expect(OK)
+
+
+async def test_an_early_answer_costs_the_connection(proxy: Proxy, worker: Worker) -> None:
+    client = await proxy.ask(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nha")
+    peer = await worker.asked()
+    await peer.expect(b"ha")
+    await peer.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}")
+    await client.expect(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+    await client.ended()
+    assert not await is_kept(proxy, peer)
+
+
+async def test_an_answer_before_the_request_has_left_costs_the_connection(
+    serve: Serve, workers: Hire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next request would wait behind what the worker has not read, and may never read."""
+    monkeypatch.setattr(router.upstream.connection, "WRITE_HIGH", 1 << 24)
+    worker = workers(kernel=SMALL)
+    proxy = await serve(worker.endpoint, settings=Settings(limits=Limits(body=9_000_000)))
+    client = await proxy.ask(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000\r\n\r\n")
+    peer = await worker.asked()
+    await client.send(bytes(9_000_000))
+    await settle()
+    assert proxy.recorder.begun[0].bytes_in == 9_000_000
+    await peer.send(OK)
+    await client.expect(OK)
+    assert proxy.pool._open == set()
