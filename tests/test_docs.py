@@ -1,0 +1,100 @@
+"""What the documentation shows is executed: examples load, output is what is printed, links lead somewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from router.cli.main import main
+from router.config.loader import KEYS, load_bytes
+from router.local.deployment import Deployment
+from router.local.layout import Layout
+from router.settings import Guard, Health, Limits, Settings, Timeouts
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")]
+)
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _blocks(language: str) -> list[tuple[str, str]]:
+    fence = re.compile(rf"^( *)```{language}\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+    found = []
+    for page in PAGES:
+        for indent, block in fence.findall(page.read_text(encoding="utf-8")):
+            found.append((page.name, "\n".join(line.removeprefix(indent) for line in block.splitlines())))
+    return found
+
+
+@pytest.mark.parametrize(("page", "block"), _blocks("yaml"))
+def test_every_example_of_a_file_loads(page: str, block: str) -> None:
+    loaded = load_bytes(block.encode(), file=page)
+    assert loaded.config is not None, loaded.findings
+
+
+def test_there_are_examples() -> None:
+    assert len(_blocks("yaml")) >= 3
+
+
+def test_explain_prints_what_the_readme_shows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    shown = next(block for _, block in _blocks("console") if "router explain" in block)
+    command, _, output = shown.partition("\n")
+    words = shlex.split(command.removeprefix("$ "))
+    assert words[1:3] == ["-m", "router"]
+    assert main(words[3:]) == 0
+    assert capsys.readouterr().out.strip() == output.strip()
+
+
+def test_make_run_takes_the_steps_that_the_readme_shows(tmp_path: Path) -> None:
+    shown = re.findall(r"^\[\d/\d\] (.+?) {2,}", README, re.MULTILINE)
+    deployment = Deployment(Layout.standard(tmp_path), routes=ROOT / "routes.yaml")
+    titles = [step.title for step in deployment.steps()]
+    assert shown[:-1] == titles
+    assert shown[-1].startswith("proof")
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_of_the_file_is_described(key: str) -> None:
+    assert f"`{key}`" in CONFIGURATION
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "default"),
+    [
+        (kind.__name__, field.name, field.default)
+        for kind in (Limits, Timeouts, Health)
+        for field in dataclasses.fields(kind)
+    ],
+)
+def test_every_setting_is_described_with_its_default(section: str, name: str, default: object) -> None:
+    table = CONFIGURATION.split(f"## {section.lower()}\n")[1].split("\n## ")[0]
+    row = next(line for line in table.splitlines() if line.startswith(f"| `{name}` |"))
+    written = row.split("|")[2].strip()
+    assert written == (
+        "none" if default is None else f"{default:g}s" if isinstance(default, float) else str(default)
+    )
+
+
+def test_the_top_level_defaults_are_those_of_the_program() -> None:
+    settings, guard = Settings(), Guard()
+    assert f"| `listen` | `{settings.listen[0]}` |" in CONFIGURATION
+    assert f"| `admin` | `{settings.admin[0]}` |" in CONFIGURATION
+    assert f"| `drain_timeout` | `{settings.drain_timeout:g}s` |" in CONFIGURATION
+    low, high = guard.replication_ports[0]
+    assert f"| `replication` | `[{low}-{high}]` |" in CONFIGURATION
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
