@@ -1,4 +1,4 @@
-"""What the documentation shows is executed: examples load, output is what is printed, links lead somewhere."""
+"""What the documentation shows is executed: examples load, output is as shown, links lead somewhere."""
 
 from __future__ import annotations
 
