@@ -38,15 +38,17 @@ class Probe:
             self.verdict.set_result(reason)
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Ends the connection, which never becomes one of the pool's."""
         if self._connection is not None:
             self._connection.abort()
+            self._connection = None
 
     def on_connected(self, connection: UpstreamConnection) -> None:
         """An open connection is the answer, or the way to ask for one."""
         self._connection = connection
         if self._path is None:
             self._decide("")
+            self.close()
             return
         head = f"GET {self._path} HTTP/1.1\r\nHost: {connection.endpoint.name}\r\nConnection: close\r\n\r\n"
         connection.send(head.encode("ascii"), method="GET", decode=False, sink=self)
@@ -59,6 +61,7 @@ class Probe:
     def on_response(self, message: ResponseMessage, head: bytes) -> None:  # noqa: ARG002 - a sink's signature
         """2xx is up."""
         self._decide("" if 200 <= message.status < 300 else f"{self._path} answered {message.status}")
+        self.close()
 
     def on_upstream_error(self, error: UpstreamError) -> None:
         """The endpoint listens, but does not answer."""
@@ -107,7 +110,8 @@ class HealthChecker:
 
     async def check(self, endpoint: Endpoint) -> None:
         """Asks one endpoint and notes what it says."""
-        if self._settings.path is None and self._pool.has_connection(endpoint):
+        up = self._states.is_up(endpoint)
+        if up and self._settings.path is None and self._pool.has_connection(endpoint):
             reason = ""
         else:
             reason = await self._ask(endpoint)

@@ -107,6 +107,9 @@ class Pool:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             waiter.on_connect_failed(ConnectFailed(f"{endpoint.name}: {reason}"))
             return
+        if not connection.is_open:
+            waiter.on_connect_failed(ConnectFailed(f"{endpoint.name}: closed as soon as it was open"))
+            return
         self._open.add(connection)
         waiter.on_connected(connection)
 
