@@ -10,7 +10,7 @@ import time
 from router.cli.terminal import coloured, version
 from router.config.codes import CODES, Severity
 from router.config.diagnostics import WIDTH, Renderer, Summary
-from router.config.findings import Finding
+from router.config.findings import Finding, in_file_order
 from router.config.lint import lint
 from router.config.loader import Loaded, load
 from router.config.reports import as_github, as_json, as_sarif
@@ -35,12 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _explain(arguments.explain)
     begin = time.perf_counter()
     loaded = load(arguments.config)
-    findings = tuple(
-        sorted(
-            (*loaded.findings, *lint(loaded)),
-            key=lambda finding: finding.source.line if finding.source else 0,
-        )
-    )
+    findings = in_file_order((*loaded.findings, *lint(loaded)))
     summary = _summary(loaded, findings, round((time.perf_counter() - begin) * 1000))
     _print(arguments, loaded, findings, summary)
     if loaded.config is None:

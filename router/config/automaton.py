@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Sequence as SequenceType
 from functools import lru_cache
 
+from router.config.bytesets import ALL
 from router.config.regex import (
-    ALL,
     Begin,
     Bytes,
     Choice,
@@ -42,29 +42,39 @@ class Undecided(Exception):
 
 
 class State:
-    """Where an automaton can be: `settled` once nothing undoes the match, `dead` once nothing makes it."""
+    """Where an automaton can be: `settled` once nothing undoes the match, `dead` once nothing makes it.
 
-    __slots__ = ("accepting", "following", "masks", "places", "settled")
+    `restarts` says that the pattern may still begin later in the text.
+    """
+
+    __slots__ = ("accepting", "following", "masks", "places", "restarts", "settled")
 
     def __init__(
-        self, places: frozenset[int], masks: tuple[int, ...], *, accepting: bool, settled: bool
+        self,
+        places: frozenset[int],
+        masks: tuple[int, ...],
+        *,
+        accepting: bool,
+        settled: bool,
+        restarts: bool,
     ) -> None:
         self.places = places
         self.masks = masks
         self.accepting = accepting
         self.settled = settled
+        self.restarts = restarts
         self.following: dict[int, State] = {}
 
     @property
     def dead(self) -> bool:
         """Whether no further byte leads to a match."""
-        return not self.masks and not self.accepting
+        return not self.masks and not self.accepting and not self.restarts
 
 
 class Automaton:
     """One pattern, searched for in a text; raises NotRead for what `regex` does not read."""
 
-    __slots__ = ("_edges", "_final", "_jumps", "_known", "_start", "start")
+    __slots__ = ("_edges", "_final", "_jumps", "_known", "_restarts", "_start", "start")
 
     def __init__(self, pattern: str) -> None:
         self._edges: list[tuple[int, int] | None] = []
@@ -72,6 +82,10 @@ class Automaton:
         self._known: dict[tuple[frozenset[int], bool], State] = {}
         self._start = self._place()
         self._final = self._build(parse(pattern), self._start)
+        later = frozenset({self._start})
+        self._restarts = self._final in self._closure(later, begin=False, end=True) or any(
+            self._edges[place] for place in self._closure(later, begin=False, end=False)
+        )
         self.start = self._state(frozenset({self._start}), begin=True)
 
     def after(self, state: State, byte: int) -> State:
@@ -99,7 +113,7 @@ class Automaton:
             accepting = settled or self._final in self._closure(reached, begin=begin, end=True)
             places = frozenset(place for place in inside if self._edges[place] is not None)
             masks = {edge[0] for place in places if (edge := self._edges[place])}
-            known = State(places, tuple(masks), accepting=accepting, settled=settled)
+            known = State(places, tuple(masks), accepting=accepting, settled=settled, restarts=self._restarts)
             self._known[reached, begin] = known
         return known
 
@@ -213,7 +227,7 @@ def _bytes_that_matter(states: tuple[State, ...], against: tuple[State, ...]) ->
     """One byte of each set that all the states tell apart, the most readable one."""
     possible = ALL
     for state in states:
-        if not state.settled:
+        if not state.settled and not state.restarts:
             union = 0
             for mask in state.masks:
                 union |= mask

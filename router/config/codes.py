@@ -103,7 +103,7 @@ def _syntax() -> Iterable[Code]:
     yield Code(
         code="S013",
         title="not an address",
-        why="an address is host:port, [v6]:port or unix:/path",
+        why="half an address would have to be guessed, and a guess may be somebody else's port",
     )
     yield Code(
         code="S014",

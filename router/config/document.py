@@ -6,6 +6,7 @@ and `on` true, and would keep the last of two equal keys.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import re
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from router.config.findings import Findings, Related
+from router.config.nodes import Entry, Items, Mapping, Node, Scalar
 from router.errors import Source
 
 MAX_BYTES = 1024 * 1024
@@ -26,57 +28,8 @@ MAX_DEPTH = 32
 _BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """What YAML 1.1 counts as a line break (section 4.2): lines must be cut where PyYAML counts them."""
 
-_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scalar:
-    """A word, quoted or not; `verbatim` is the column at which its text stands in the file as it is."""
-
-    text: str
-    source: Source
-    quoted: bool = False
-    verbatim: int | None = None
-
-    @property
-    def is_null(self) -> bool:
-        """Whether nothing was written, or `~` or `null`."""
-        return not self.quoted and self.text in _NULLS
-
-    def part(self, start: int, length: int) -> Source:
-        """The place of a part of the text, or of the whole where quoting hides the part."""
-        if self.verbatim is None or length < 1:
-            return self.source
-        return Source(
-            file=self.source.file, line=self.source.line, column=self.verbatim + start, length=length
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Items:
-    """A list."""
-
-    items: tuple[Node, ...]
-    source: Source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A key and its value."""
-
-    key: Scalar
-    value: Node
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mapping:
-    """Keys and values in the order of the file; no key stands in it twice."""
-
-    entries: tuple[Entry, ...]
-    source: Source
-
-
-Node = Scalar | Items | Mapping
+_UNUSABLE = re.compile("[\x00\ud800-\udfff]")
+"""What an escape in double quotes can make, and no file, header or host may hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,18 +62,27 @@ def read(path: str | Path, findings: Findings) -> Document:
 def parse(content: bytes, *, file: str, findings: Findings) -> Document:
     """Reads the bytes of a file; raises nothing, whatever they are."""
     digest = hashlib.sha256(content).hexdigest()[:6]
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8-sig", "replace")
-        rest = _BREAKS.split(before)
-        place = Source(file=file, line=len(rest), column=len(rest[-1]) + 1)
-        wrong = content[error.start]
-        findings.add("S002", f"byte 0x{wrong:02x} is not UTF-8 here", place, fix="save the file as UTF-8")
-        return Document(file=file, lines=tuple(_BREAKS.split(content.decode("latin-1"))), digest=digest)
+        findings.add(
+            "S002",
+            f"byte 0x{content[error.start]:02x} is not UTF-8 here",
+            _behind(content[: error.start].decode("utf-8"), file),
+            fix="save the file as UTF-8",
+        )
+        shown = content.decode("utf-8", "replace")
+        return Document(file=file, lines=tuple(_BREAKS.split(shown)), digest=digest)
     lines = tuple(_BREAKS.split(text))
     root = _Builder(file, lines, findings).build(text)
     return Document(file=file, lines=lines, digest=digest, root=root)
+
+
+def _behind(text: str, file: str) -> Source:
+    """The place of what comes next after that text."""
+    lines = _BREAKS.split(text)
+    return Source(file=file, line=len(lines), column=len(lines[-1]) + 1)
 
 
 class _Refused(Exception):
@@ -146,12 +108,19 @@ class _Builder:
         except yaml.MarkedYAMLError as error:
             self._malformed(error)
         except yaml.reader.ReaderError as error:
-            before = _BREAKS.split(text[: error.position])
             self._findings.add(
                 "S002",
                 f"the character U+{ord(text[error.position]):04X} is not allowed in YAML",
-                Source(file=self._file, line=len(before), column=len(before[-1]) + 1),
+                _behind(text[: error.position], self._file),
                 fix="remove it",
+            )
+        except (ValueError, OverflowError):
+            # PyYAML gives `\UFFFFFFFF` to chr() as it is, and does not say where it stood.
+            self._findings.add(
+                "S003",
+                "an escape in double quotes is no character",
+                Source(file=self._file, line=1),
+                fix="put patterns in single quotes",
             )
         except _Refused:
             pass
@@ -231,6 +200,14 @@ class _Builder:
     def _scalar(self, event: yaml.Event) -> Scalar:
         assert isinstance(event, yaml.ScalarEvent)  # noqa: S101 - no other event is left
         source = self._at(event)
+        wrong = _UNUSABLE.search(event.value)
+        if wrong:
+            self._findings.add(
+                "S002",
+                f"the character U+{ord(wrong[0]):04X} is in no path, name or address",
+                source,
+                fix="remove it",
+            )
         quoted = event.style is not None
         start = source.column + (1 if quoted else 0)
         line = self._lines[source.line - 1]
@@ -307,6 +284,8 @@ def _advice(problem: str, line: str, column: int) -> str:
         return "indent with spaces: YAML takes no tabs there"
     if "unknown escape character" in problem:
         return "put patterns in single quotes: in double quotes a backslash belongs to YAML"
+    if "sequence entries are not allowed" in problem:
+        return "put quotes around a lone `-`, or the list on the next line"
     if "mapping values are not allowed" in problem:
         return "check the indentation, and put quotes around a value that holds `: `"
     if "cannot start any token" in problem or "did not find expected" in problem or "expected" in problem:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from types import MappingProxyType
 
-from router.config.document import Items, Mapping, Node, Scalar
 from router.config.findings import Findings, suggest
+from router.config.nodes import Items, Mapping, Node, Scalar
 from router.config.values import kind_of, short
 from router.errors import Source
 
@@ -35,9 +35,12 @@ _OTHER_WORDS = MappingProxyType(
 
 
 class Fields:
-    """The keys of a mapping; unknown ones have been reported when it is made."""
+    """The keys of a mapping; unknown ones have been reported when it is made.
 
-    __slots__ = ("_entries", "_findings", "_where", "keys", "source")
+    `meant` are the known keys that stand there misspelt: they are not reported as missing, too.
+    """
+
+    __slots__ = ("_entries", "_findings", "_where", "keys", "meant", "source")
 
     def __init__(self, node: Mapping, known: Iterable[str], findings: Findings, where: str) -> None:
         known = tuple(known)
@@ -46,9 +49,9 @@ class Fields:
         self._findings = findings
         self._where = where
         self.source = node.source
-        for key in self.keys.values():
-            if key.text not in known:
-                _unknown(key, known, findings, where)
+        self.meant = {
+            _unknown(key, known, findings, where) for key in self.keys.values() if key.text not in known
+        }
 
     def get(self, key: str) -> Node | None:
         """The key's value; None where the key is not written, or has been reported as empty."""
@@ -65,7 +68,7 @@ class Fields:
 
     def need(self, key: str, fix: str) -> Node | None:
         """The same, and a finding where the key is not written."""
-        if key not in self._entries:
+        if key not in self._entries and key not in self.meant:
             self._findings.add("S010", f"{self._where} has no `{key}:`", self.source, fix=fix)
         return self.get(key)
 
@@ -100,7 +103,8 @@ def one_or_more(node: Node | None) -> tuple[Node, ...]:
     return node.items if isinstance(node, Items) else (node,)
 
 
-def _unknown(key: Scalar, known: tuple[str, ...], findings: Findings, where: str) -> None:
+def _unknown(key: Scalar, known: tuple[str, ...], findings: Findings, where: str) -> str | None:
+    """Reports the key; gives the one that was probably meant."""
     near = suggest(key.text, known)
     other = _OTHER_WORDS.get(key.text.lower())
     meant = other if other in known else near
@@ -111,3 +115,4 @@ def _unknown(key: Scalar, known: tuple[str, ...], findings: Findings, where: str
         label=f"did you mean `{meant}`?" if meant else "",
         fix=f"write `{meant}`" if meant else f"known keys: {', '.join(known)}",
     )
+    return meant

@@ -90,8 +90,15 @@ class Findings:
         return sum(finding.severity is Severity.ERROR for finding in self._found)
 
     def sorted(self) -> tuple[Finding, ...]:
-        """In the order of the file, and in that of their discovery within a line."""
-        return tuple(sorted(self._found, key=lambda finding: finding.source.line if finding.source else 0))
+        """In the order of the file."""
+        return in_file_order(self._found)
+
+
+def in_file_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """By line and column; what has no place comes first."""
+    return tuple(
+        sorted(findings, key=lambda one: (one.source.line, one.source.column) if one.source else (0, 0))
+    )
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from router.config.automaton import readable
@@ -18,46 +19,47 @@ Clock = Callable[[], float]
 SLOW = 0.002
 """Seconds: what one path may cost (an ordinary one costs a microsecond)."""
 
-MOST_PATTERNS = 16
+MOST_GROUPS = 8
 ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hostile:
-    """The slowest path that was tried, and the route whose pattern it was made from."""
+    """The slowest path that was tried, and the first route whose pattern it was made from."""
 
     route: Route
     path: bytes
     seconds: float
 
 
-def slowest(routes: Sequence[Route], matcher: Matcher, *, length: int, clock: Clock) -> Hostile | None:
-    """Tries paths of `length` bytes made from the patterns with the most repetitions.
+@dataclass(slots=True)
+class _Group:
+    """Patterns that read the same up to their first endless repetition, and what they look for behind it."""
 
-    Each is timed on variants of itself, so that nothing is answered from what RE2 remembers, and the
+    route: Route
+    start: bytes
+    bait: list[bytes]
+
+
+def slowest(routes: Sequence[Route], matcher: Matcher, *, length: int, clock: Clock) -> Hostile | None:
+    """Tries paths of `length` bytes that keep as many repetitions as possible guessing where they end.
+
+    What the patterns of a group look for is strewn over the path: RE2 then needs a state for each
+    combination that it may have seen, and falls back to a slower way once there are too many. Each
+    path is timed on variants of itself, so that nothing is answered from what RE2 remembers, and the
     quickest of them counts, so that a busy machine is not taken for a slow table.
     """
-    rated = []
-    for route in routes:
-        try:
-            tree = parse(route.pattern.text)
-        except NotRead:
-            continue
-        loops = _loops(tree)
-        if loops:
-            rated.append((loops, route, tree))
-    rated.sort(key=lambda each: -each[0])
     worst: Hostile | None = None
-    for _, route, tree in rated[:MOST_PATTERNS]:
+    for group in sorted(_groups(routes), key=lambda each: -len(each.bait))[:MOST_GROUPS]:
         times = []
         for turn in range(ROUNDS):
-            path = _filled(tree, length, turn)
+            path = _strewn(group, length, turn)
             taken = _timed(matcher, path, clock)
             if taken is not None:
                 times.append((taken, path))
         if times and (worst is None or min(times)[0] > worst.seconds):
             seconds, path = min(times)
-            worst = Hostile(route=route, path=path, seconds=seconds)
+            worst = Hostile(route=group.route, path=path, seconds=seconds)
     return worst
 
 
@@ -71,23 +73,44 @@ def _timed(matcher: Matcher, path: bytes, clock: Clock) -> float | None:
     return clock() - begin
 
 
-def _filled(tree: Tree, length: int, turn: int) -> bytes:
-    """A path that keeps every repetition of the pattern guessing where it ends."""
-    pieces = list(_pieces(tree))
-    fixed = b"".join(piece for piece in pieces if piece) or b"/"
-    bait = b"".join(piece for piece in pieces[pieces.index(b"") :] if piece) or b"/x"
-    bait += _tail(turn)
-    start = fixed if fixed.startswith(b"/") else b"/" + fixed
-    return (start + bait * (length // len(bait) + 1))[:length]
+def _groups(routes: Sequence[Route]) -> list[_Group]:
+    found: dict[bytes, _Group] = {}
+    for route in routes:
+        try:
+            pieces = list(_pieces(parse(route.pattern.text)))
+        except NotRead:
+            continue
+        if b"" not in pieces:
+            continue
+        first = pieces.index(b"")
+        start = b"".join(pieces[:first])
+        group = found.setdefault(start, _Group(route, start if start.startswith(b"/") else b"/" + start, []))
+        group.bait += _words(pieces[first:])
+    return list(found.values())
 
 
-def _tail(turn: int) -> bytes:
-    """A few bytes that differ from turn to turn."""
-    return b"xyz"[turn % 3 : turn % 3 + 1] * (turn + 1)
+def _words(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """What stands between two endless repetitions, in one piece each."""
+    word = b""
+    for piece in pieces:
+        if not piece and word:
+            yield word
+            word = b""
+        word += piece
+    yield word or b"x"
+
+
+def _strewn(group: _Group, length: int, turn: int) -> bytes:
+    bait = [*group.bait, b"x" * (turn + 1)]
+    shuffled = random.Random(turn)  # noqa: S311 - the same path each time, so that findings stay
+    path = bytearray(group.start)
+    while len(path) < length:
+        path += shuffled.choice(bait)
+    return bytes(path[:length])
 
 
 def _pieces(tree: Tree) -> Iterator[bytes]:
-    """What stands between the endless repetitions, which are empty pieces."""
+    """The pattern's text, a readable byte for each set, with an empty piece for an endless repetition."""
     if isinstance(tree, Bytes):
         yield bytes([readable(tree.mask)])
     elif isinstance(tree, Series):
@@ -101,12 +124,3 @@ def _pieces(tree: Tree) -> Iterator[bytes]:
         else:
             for _ in range(max(tree.least, 1)):
                 yield from _pieces(tree.item)
-
-
-def _loops(tree: Tree) -> int:
-    """How many endless repetitions the pattern has."""
-    if isinstance(tree, Repeat):
-        return (tree.most is None) + _loops(tree.item)
-    if isinstance(tree, Series | Choice):
-        return sum(map(_loops, tree.items))
-    return 0

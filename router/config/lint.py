@@ -55,7 +55,7 @@ def _behind_everything(routes: tuple[Route, ...], findings: Findings) -> int:
             )
             findings.add(
                 "R113",
-                f"`{route.name}` takes every request, and {len(behind)} more stand behind it",
+                f"`{route.name}` takes every request, and is not the last route",
                 route.source,
                 related=related,
                 fix="move it to the end",
@@ -137,23 +137,29 @@ def _closed(route: Route, text: str, form: PathForm, closed: list[str], findings
 
 
 def _shadowed(route: Route, verdict: Verdict, findings: Findings) -> None:
-    winner, request = verdict.winner, verdict.request
-    if verdict.fate not in (Fate.SHADOWED, Fate.SUSPECTED) or winner is None or request is None:
+    winners, request = verdict.winners, verdict.request
+    if verdict.fate not in (Fate.SHADOWED, Fate.SUSPECTED) or request is None:
         return
     proven = verdict.fate is Fate.SHADOWED
-    harmless = _same_end(route, winner) and verdict.alone
-    who = f"`{winner.name}` takes" if verdict.alone else "earlier routes take"
-    verb = "can never win" if proven else "seems never to win"
-    related = (Related(source=winner.source, note=f"`{winner.name}`"),) if winner.source else ()
+    who = f"`{winners[0].name}` takes" if verdict.alone else "earlier routes take"
+    if proven:
+        message = f"`{route.name}` can never win: {who} every request that it matches"
+    else:
+        message = f"`{route.name}` seems never to win: {who} every request that was tried"
+    harmless = all(_same_end(route, winner) for winner in winners)
     findings.add(
         "R110" if proven else "R111",
-        f"`{route.name}` {verb}: {who} every request that it matches" + ("" if proven else " here"),
+        message,
         route.source,
-        related=related,
-        witness=f"{request.method} {_shown(request)}  ->  {_goes_to(winner)}",
+        related=tuple(
+            Related(source=winner.source, note=f"`{winner.name}`")
+            for winner in winners[:MOST_RELATED]
+            if winner.source
+        ),
+        witness=f"{request.method} {_shown(request)}  ->  {_goes_to(winners[0])}",
         fix="remove it: the earlier route goes to the same place"
         if harmless
-        else f"move it before `{winner.name}`",
+        else f"move it before `{winners[0].name}`, or remove it",
         severity=Severity.WARNING if harmless or not proven else Severity.ERROR,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -13,13 +13,13 @@ from router.config.fields import Fields, mapping
 from router.config.findings import Finding, Findings
 from router.config.routes import FORMS, RouteReader
 from router.config.sections import loops, read_settings
-from router.config.upstreams import read_upstreams, unused
+from router.config.upstreams import UpstreamReader, unused
 from router.config.values import choice
 from router.errors import ConfigError
 from router.guard import Guard
 from router.routing.matcher import Matcher
 from router.settings import Config, Settings
-from router.table import Address, PathForm, Route, RouteTable, Upstream
+from router.table import Address, Endpoint, PathForm, Route, RouteTable, Upstream
 
 KEYS = (
     "listen", "admin", "match", "guard", "limits", "timeouts", "health", "access_log", "drain_timeout",
@@ -76,11 +76,15 @@ def _load(document: Document, findings: Findings, listen: Addresses, admin: Addr
     if fields is None:
         return Loaded(config=None, findings=findings.sorted(), document=document)
     settings = read_settings(fields, findings, listen=listen, admin=admin)
-    upstreams, names = read_upstreams(fields.need("upstreams", _SMALLEST), findings)
-    reader = RouteReader(names, _form(fields, findings), findings)
+    groups = UpstreamReader(findings)
+    upstreams = groups.read(fields.need("upstreams", _SMALLEST))
+    reader = RouteReader(frozenset(groups.names), _form(fields, findings), findings)
+    before = findings.errors
     routes = reader.read(fields.need("routes", _SMALLEST))
-    unused(upstreams, frozenset(reader.used), findings)
-    _judge(upstreams, settings, findings)
+    if findings.errors == before:
+        # A route that could not be read may be the one that uses it.
+        unused(upstreams, frozenset(reader.used), findings)
+    _judge(groups.endpoints, settings, findings)
     table = None if findings.errors else _table(routes, upstreams, findings)
     config = None
     if table is not None:
@@ -114,24 +118,23 @@ def _form(fields: Fields, findings: Findings) -> PathForm:
     return PathForm(chosen) if chosen else PathForm.RAW
 
 
-def _judge(upstreams: dict[str, Upstream], settings: Settings, findings: Findings) -> None:
+def _judge(endpoints: Iterable[Endpoint], settings: Settings, findings: Findings) -> None:
     """Adds a finding for each endpoint that no request may be sent to."""
     guard = Guard(settings.guard)
-    for upstream in upstreams.values():
-        for endpoint in upstream.endpoints:
-            exposed = guard.judge(endpoint.address)
-            if exposed is not None:
-                findings.add(
-                    "H301",
-                    f"the endpoint {endpoint.name} {exposed}",
-                    endpoint.source,
-                    fix="name the worker's client listener; if it is one, list the real replication ports "
-                    "in `guard: {replication: […]}`",
-                )
-            if loops(settings, endpoint.address):
-                findings.add(
-                    "W205",
-                    f"{endpoint.name} is where the router itself listens",
-                    endpoint.source,
-                    fix="write the worker's own listener, or let the router listen elsewhere",
-                )
+    for endpoint in endpoints:
+        exposed = guard.judge(endpoint.address)
+        if exposed is not None:
+            findings.add(
+                "H301",
+                f"the endpoint {endpoint.name} {exposed}",
+                endpoint.source,
+                fix="name the worker's client listener; if it is one, list the ports that replication really "
+                "has in `guard: {replication: […]}`",
+            )
+        if loops(settings, endpoint.address):
+            findings.add(
+                "W205",
+                f"{endpoint.name} is where the router itself listens",
+                endpoint.source,
+                fix="write the worker's own listener, or let the router listen elsewhere",
+            )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re2
 
-from router.config.document import Scalar
 from router.config.findings import Findings
+from router.config.nodes import Scalar
+from router.config.values import short
 from router.routing.pattern import options
 from router.table import PathForm, Pattern
 
@@ -34,12 +35,12 @@ def check_pattern(scalar: Scalar, form: PathForm, findings: Findings) -> Pattern
     text = scalar.text
     for place, character in enumerate(text):
         if ord(character) > 0x7F:
-            escaped = "".join(f"%{byte:02X}" for byte in character.encode())
+            escaped = "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "replace"))
             if form is PathForm.NORMALISED:
                 escaped = escaped.replace("%", "\\x")
             findings.add(
                 "R108",
-                f"the pattern holds `{character}`",
+                f"the pattern holds `{short(character)}`",
                 scalar.part(place, 1),
                 fix=f"write `{escaped}`, which is how a {form.value} path has it",
             )

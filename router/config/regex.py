@@ -7,10 +7,8 @@ then left out of the questions: whoever asks never gets a wrong answer, only non
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
 
-ALL = (1 << 256) - 1
-"""A set of bytes is the integer with those bits."""
+from router.config.bytesets import ALL, CLASSES, CONTROLS, LOWER, NAMED, UPPER, mask_of, span
 
 MOST_REPEATED = 1000
 """RE2's own bound for counted repetition."""
@@ -63,53 +61,11 @@ class End:
 Tree = Bytes | Sequence | Choice | Repeat | Begin | End
 
 
-def mask_of(characters: str | bytes) -> int:
-    """The set of these bytes."""
-    mask = 0
-    for byte in characters.encode("latin-1") if isinstance(characters, str) else characters:
-        mask |= 1 << byte
-    return mask
-
-
-def span(first: int, last: int) -> int:
-    """The set of the bytes from first to last."""
-    return (1 << (last + 1)) - (1 << first)
-
-
-_DIGIT = span(0x30, 0x39)
-_UPPER, _LOWER = span(0x41, 0x5A), span(0x61, 0x7A)
-_WORD = _DIGIT | _UPPER | _LOWER | mask_of("_")
-_SPACE = mask_of("\t\n\f\r ")
-_CLASSES = MappingProxyType(
-    {
-        "d": _DIGIT,
-        "D": ALL & ~_DIGIT,
-        "s": _SPACE,
-        "S": ALL & ~_SPACE,
-        "w": _WORD,
-        "W": ALL & ~_WORD,
-    }
-)
-_CONTROLS = MappingProxyType({"a": 7, "f": 12, "t": 9, "n": 10, "r": 13, "v": 11})
-_NAMED = MappingProxyType(
-    {
-        "alnum": _DIGIT | _UPPER | _LOWER,
-        "alpha": _UPPER | _LOWER,
-        "ascii": span(0, 0x7F),
-        "blank": mask_of("\t "),
-        "cntrl": span(0, 0x1F) | mask_of("\x7f"),
-        "digit": _DIGIT,
-        "graph": span(0x21, 0x7E),
-        "lower": _LOWER,
-        "print": span(0x20, 0x7E),
-        "punct": span(0x21, 0x7E) & ~(_DIGIT | _UPPER | _LOWER),
-        "space": span(9, 13) | mask_of(" "),
-        "upper": _UPPER,
-        "word": _WORD,
-        "xdigit": _DIGIT | span(0x41, 0x46) | span(0x61, 0x66),
-    }
-)
 _HEX = "0123456789abcdefABCDEF"
+
+
+_FLAGS = Sequence(())
+"""Stands where flags were set for what follows."""
 
 
 def parse(text: str) -> Tree:
@@ -163,7 +119,8 @@ class _Reader:
                 self._at += len(quoted)
                 self._take("\\E")
                 continue
-            items.append(self._repeated(self._atom()))
+            atom = self._atom()
+            items.append(atom if atom is _FLAGS else self._repeated(atom))
         return items[0] if len(items) == 1 else Sequence(tuple(items))
 
     def _repeated(self, item: Tree) -> Tree:
@@ -210,6 +167,11 @@ class _Reader:
             return End()
         if character == "\\":
             return self._escaped()
+        self._at -= 1
+        if character in "*+?" or self._counted():
+            # Behind a flag or a quotation RE2 repeats what stands before it.
+            raise NotRead("a repetition of what is not there")
+        self._at += 1
         return self._byte(ord(character))
 
     def _group(self) -> Tree:
@@ -219,7 +181,7 @@ class _Reader:
                 while self._next() != ">":
                     pass
             elif self._flags():
-                return Sequence(())
+                return _FLAGS
         tree = self.choice()
         if not self._take(")"):
             raise NotRead("a group without end")
@@ -252,14 +214,14 @@ class _Reader:
             return End()
         if character == "C":
             return Bytes(ALL)
-        if character in _CLASSES:
-            return Bytes(_CLASSES[character])
+        if character in CLASSES:
+            return Bytes(CLASSES[character])
         return self._byte(self._code(character))
 
     def _code(self, character: str) -> int:
         """The byte that an escape stands for, by what follows its backslash."""
-        if character in _CONTROLS:
-            return _CONTROLS[character]
+        if character in CONTROLS:
+            return CONTROLS[character]
         if character == "x":
             if self._take("{"):
                 digits, _, _ = self.rest().partition("}")
@@ -290,7 +252,7 @@ class _Reader:
             return mask
         if mask >> 0x80 and mask >> 0x80 != ALL >> 0x80:
             raise NotRead("letters beyond ASCII without case")
-        return mask | (mask & _UPPER) << 0x20 | (mask & _LOWER) >> 0x20
+        return mask | (mask & UPPER) << 0x20 | (mask & LOWER) >> 0x20
 
     def _set(self) -> int:
         negated = self._take("^")
@@ -302,7 +264,7 @@ class _Reader:
                 continue
             low = self._member()
             if low < 0:
-                mask |= _CLASSES[self._text[self._at - 1]]
+                mask |= CLASSES[self._text[self._at - 1]]
                 continue
             high = low
             if self.rest()[:1] == "-" and self.rest()[1:2] not in ("", "]"):
@@ -319,7 +281,7 @@ class _Reader:
         character = self._next()
         if character == "\\":
             character = self._next()
-            return -1 if character in _CLASSES else self._code(character)
+            return -1 if character in CLASSES else self._code(character)
         if ord(character) > 0xFF:
             raise NotRead("a character beyond one byte")
         return ord(character)
@@ -328,6 +290,6 @@ class _Reader:
         inside, _, _ = self._text[self._at + 2 :].partition(":]")
         self._at += len(inside) + 4
         name = inside.removeprefix("^")
-        if name not in _NAMED:
+        if name not in NAMED:
             raise NotRead(f"the class {inside}")
-        return ALL & ~_NAMED[name] if inside != name else _NAMED[name]
+        return ALL & ~NAMED[name] if inside != name else NAMED[name]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 
-from router.config.document import Items, Mapping, Node, Scalar
 from router.config.fields import Fields, mapping, one_or_more
 from router.config.findings import Findings, Related, suggest
+from router.config.nodes import Items, Mapping, Node, Scalar
 from router.config.patterns import check_pattern
 from router.config.upstreams import name
 from router.config.values import choice, kind_of, seconds, short, size, whole, word
@@ -25,6 +26,7 @@ from router.table import (
 FORMS = MappingProxyType({form.value: form.name for form in PathForm})
 _PRESENCE = MappingProxyType({presence.value: presence.name for presence in Presence})
 _KEYS = ("name", "path", "methods", "query", "match", "upstream", "refuse", "first_byte", "max_body")
+_ERRCODE = re.compile(r"[A-Za-z0-9_.-]+")
 _REFUSALS = (400, 599)
 
 
@@ -120,6 +122,8 @@ class RouteReader:
 
     def _target(self, fields: Fields) -> tuple[str | None, Refusal | None]:
         written = [key for key in ("upstream", "refuse") if key in fields.keys]
+        if not written and not fields.meant.isdisjoint(("upstream", "refuse")):
+            return None, None
         if len(written) != 1:
             self._findings.add(
                 "R107",
@@ -147,8 +151,6 @@ class RouteReader:
                 label=f"did you mean `{near}`?" if near else "",
                 fix=f"write `{near}`" if near else f"define it below `upstreams:`; the file defines {known}",
             )
-            if near:
-                self.used.add(near)
         return scalar.text, None
 
     def _patterns(self, fields: Fields) -> list[tuple[Pattern, Source]]:
@@ -205,6 +207,9 @@ class RouteReader:
             return ()
         predicates = []
         for entry in node.entries:
+            if not entry.key.text:
+                self._findings.add("R104", "the parameter has no name", entry.key.source, fix="name it")
+                continue
             chosen = self._presence(entry.value, entry.key)
             if chosen:
                 predicates.append(QueryPredicate(name=entry.key.text, presence=Presence(chosen)))
@@ -234,6 +239,13 @@ class RouteReader:
         number = whole(status, findings, "`status`", least=least, most=most) if status else default.status
         code = word(errcode, findings, "`errcode`") if errcode else None
         text = word(error, findings, "`error`") if error else None
+        if code and not _ERRCODE.fullmatch(code.text):
+            findings.add(
+                "S014",
+                f"`{short(code.text)}` is not an error code of Matrix",
+                code.source,
+                fix="write one as M_NOT_FOUND or org.example.NAME",
+            )
         return Refusal(
             status=number or default.status,
             errcode=code.text if code else default.errcode,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 
-from router.config.document import Items, Mapping, Node, Scalar
 from router.config.fields import Fields, mapping, one_or_more
 from router.config.findings import Findings, suggest
+from router.config.nodes import Items, Mapping, Node, Scalar
 from router.config.values import address, seconds, short, size, whole, word, yes_or_no
 from router.settings import Guard, Health, Limits, Settings, Timeouts
 from router.table import Address, TcpAddress, UnixAddress, parse_address
@@ -194,14 +194,17 @@ def _guard(node: Node | None, findings: Findings) -> Guard:
     written = fields.get("replication")
     ports: list[tuple[int, int]] = []
     addresses: list[Address] = []
+    before = findings.errors
     for item in one_or_more(written):
         _replication(item, ports, addresses, findings)
+    if findings.errors > before or not written:
+        ports += default.replication_ports
     if isinstance(written, Items) and not written.items:
         findings.add(
             "H304", "`replication` names no port", written.source, fix="remove the line for 9000-9999"
         )
     return Guard(
-        replication_ports=tuple(ports) if written else default.replication_ports,
+        replication_ports=tuple(ports),
         replication_addresses=tuple(addresses),
         open_prefixes=_open(fields.get("open"), findings),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from itertools import compress, product
 from urllib.parse import quote_from_bytes
 
@@ -62,13 +63,15 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The fate of one route, with a request that it matches and the route that takes it instead."""
+    """The fate of one route, with a request that it matches and the routes that take such in its place.
+
+    The first of the `winners` takes that `request`; if `alone` it takes everything that the route matches.
+    """
 
     fate: Fate
     request: RequestHead | None = None
-    winner: Route | None = None
+    winners: tuple[Route, ...] = ()
     alone: bool = False
-    """Whether the winner by itself takes everything."""
 
 
 class Shadows:
@@ -84,21 +87,26 @@ class Shadows:
         """The fate of the route at that place."""
         route = self._routes[index]
         kinds, complete = _kinds(route, self._routes[:index])
-        lost: RequestHead | None = None
+        lost: dict[int, RequestHead] = {}
         for head in _tried(route, kinds):
             won = self._matcher.first(head)
             if won == index:
                 return Verdict(fate=Fate.LIVE)
-            if won < index and lost is None:
-                lost = head
+            if won < index:
+                lost.setdefault(won, head)
         fate = self._searched(index, kinds)
         if fate is Fate.SHADOWED and not complete:
             fate = Fate.SUSPECTED
-        if lost is None or fate in (Fate.LIVE, Fate.UNKNOWN):
+        if not lost or fate in (Fate.LIVE, Fate.UNKNOWN):
             return Verdict(fate=fate)
-        winner = self._routes[self._matcher.first(lost)]
-        alone = fate is Fate.SHADOWED and _covers(winner, route, kinds)
-        return Verdict(fate=fate, request=lost, winner=winner, alone=alone)
+        winners = tuple(self._routes[won] for won in lost)
+        alone = fate is Fate.SHADOWED and _covers(winners[0], route, kinds)
+        return Verdict(
+            fate=fate,
+            request=next(iter(lost.values())),
+            winners=winners[:1] if alone else winners,
+            alone=alone,
+        )
 
     def _searched(self, index: int, kinds: Sequence[Kind]) -> Fate:
         """What the automata know, for every kind of request that the route takes."""
@@ -148,6 +156,7 @@ def _covers(earlier: Route, route: Route, kinds: Sequence[Kind]) -> bool:
         return False
 
 
+@lru_cache(maxsize=4096)
 def _is_read(text: str) -> bool:
     try:
         parse(text)
@@ -161,9 +170,8 @@ def _tried(route: Route, kinds: Sequence[Kind]) -> Iterator[RequestHead]:
         tree = parse(route.pattern.text)
     except NotRead:
         return
-    paths = list(sample_paths(tree))
-    for kind in kinds:
-        for path in paths:
+    for path in sample_paths(tree):
+        for kind in kinds:
             head = kind.request(path, route.pattern.form)
             if head is not None:
                 yield head

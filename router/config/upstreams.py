@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping as MappingType
 from types import MappingProxyType
 
-from router.config.document import Entry, Mapping, Node, Scalar
 from router.config.fields import Fields, mapping
 from router.config.findings import Findings, Related
+from router.config.nodes import Entry, Mapping, Node, Scalar
 from router.config.values import address, choice, kind_of, short, whole, word
 from router.table import Address, Endpoint, HashKey, Policy, PolicyKind, TcpAddress, Upstream
 
@@ -35,44 +35,58 @@ def name(scalar: Scalar, findings: Findings, what: str) -> str | None:
     return None
 
 
-def read_upstreams(node: Node | None, findings: Findings) -> tuple[dict[str, Upstream], frozenset[str]]:
-    """The upstreams that can be served, and the names of all that were written."""
-    if node is None:
-        return {}, frozenset()
-    if not isinstance(node, Mapping):
-        findings.add(
-            "S009",
-            f"`upstreams:` is a mapping of names to upstreams, not {kind_of(node)}",
-            node.source,
-            fix="write `main: {endpoints: [127.0.0.1:8008]}` below it",
+class UpstreamReader:
+    """Reads upstreams; remembers what was written, even where it cannot be served."""
+
+    __slots__ = ("_findings", "endpoints", "names")
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self.endpoints: list[Endpoint] = []
+        self.names: set[str] = set()
+
+    def read(self, node: Node | None) -> dict[str, Upstream]:
+        """The upstreams that can be served."""
+        if node is None:
+            return {}
+        if not isinstance(node, Mapping):
+            self._findings.add(
+                "S009",
+                f"`upstreams:` is a mapping of names to upstreams, not {kind_of(node)}",
+                node.source,
+                fix="write `main: {endpoints: [127.0.0.1:8008]}` below it",
+            )
+            return {}
+        if not node.entries:
+            self._findings.add(
+                "S010", "`upstreams:` defines none", node.source, fix="define one for the main process"
+            )
+        self.names = {entry.key.text for entry in node.entries}
+        read = [self._upstream(entry) for entry in node.entries]
+        return {upstream.name: upstream for upstream in read if upstream is not None}
+
+    def _upstream(self, entry: Entry) -> Upstream | None:
+        findings, key = self._findings, entry.key
+        known = name(key, findings, "an upstream")
+        where = f"upstream `{short(key.text)}`"
+        if isinstance(entry.value, Scalar) and entry.value.is_null:
+            _no_endpoints(key, findings)
+            return None
+        fields = mapping(
+            entry.value,
+            ("policy", "key", "endpoints"),
+            findings,
+            where,
+            fix="write `{endpoints: [127.0.0.1:8008]}`",
         )
-        return {}, frozenset()
-    if not node.entries:
-        findings.add("S010", "`upstreams:` defines none", node.source, fix="define one for the main process")
-    read = {entry.key.text: _upstream(entry, findings) for entry in node.entries}
-    return {key: value for key, value in read.items() if value is not None}, frozenset(read)
-
-
-def _upstream(entry: Entry, findings: Findings) -> Upstream | None:
-    known = name(entry.key, findings, "an upstream")
-    where = f"upstream `{short(entry.key.text)}`"
-    if isinstance(entry.value, Scalar) and entry.value.is_null:
-        _no_endpoints(entry.key, findings)
-        return None
-    fields = mapping(
-        entry.value,
-        ("policy", "key", "endpoints"),
-        findings,
-        where,
-        fix="write `{endpoints: [127.0.0.1:8008]}`",
-    )
-    if fields is None:
-        return None
-    policy = _policy(fields, findings, where)
-    endpoints = _endpoints(fields, entry.key, findings)
-    if known is None or policy is None or not endpoints:
-        return None
-    return Upstream(name=known, endpoints=endpoints, policy=policy, source=entry.key.source)
+        if fields is None:
+            return None
+        policy = _policy(fields, findings, where)
+        endpoints = _endpoints(fields, key, findings)
+        self.endpoints += endpoints
+        if known is None or policy is None or not endpoints:
+            return None
+        return Upstream(name=known, endpoints=endpoints, policy=policy, source=key.source)
 
 
 def _no_endpoints(key: Scalar, findings: Findings) -> None:
@@ -139,7 +153,7 @@ def _endpoints(fields: Fields, key: Scalar, findings: Findings) -> tuple[Endpoin
     if node is None or isinstance(node, Mapping):
         if isinstance(node, Mapping):
             findings.add("S009", "`endpoints` is a list, not a mapping", node.source, fix="put it into `[ ]`")
-        elif "endpoints" not in fields.keys:
+        elif "endpoints" not in fields.keys and "endpoints" not in fields.meant:
             _no_endpoints(key, findings)
         return ()
     nodes = (node,) if isinstance(node, Scalar) else node.items

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as MappingType
 
-from router.config.document import Items, Node, Scalar
 from router.config.findings import Findings, suggest
+from router.config.nodes import Items, Node, Scalar
 from router.table import Address, parse_address
 
 _NUMBER = re.compile(r"[0-9]+(?:_[0-9]+)*")

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from router.config.codes import Severity
+from router.config.findings import Findings, in_file_order, suggest
+from router.errors import InvalidPattern, Source
+
+
+def at(line: int, column: int = 1) -> Source:
+    return Source(file="f", line=line, column=column)
+
+
+def test_severity_and_why_are_the_codes_own() -> None:
+    findings = Findings()
+    findings.add("W202", "x", at(1))
+    findings.add("W202", "x", at(1), severity=Severity.ERROR, why="since")
+    first, second = findings
+    assert (first.severity, second.severity) == (Severity.WARNING, Severity.ERROR)
+    assert first.why
+    assert second.why == "since"
+    assert (len(findings), findings.errors) == (2, 1)
+
+
+def test_a_finding_becomes_the_error_of_its_code() -> None:
+    findings = Findings()
+    findings.add("R101", "no good", at(7), fix="write another")
+    error = next(iter(findings)).as_error()
+    assert isinstance(error, InvalidPattern)
+    assert (str(error), error.hint, error.source) == ("f:7: no good", "write another", at(7))
+
+
+def test_the_order_is_that_of_the_file() -> None:
+    findings = Findings()
+    for place in (at(3), at(1, 9), None, at(1, 2)):
+        findings.add("S008", "x", place)
+    assert [one.source for one in in_file_order(findings)] == [None, at(1, 2), at(1, 9), at(3)]
+    assert findings.sorted() == in_file_order(findings)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("endpoint", "endpoints"), ("ENDPOINTS", "endpoints"), ("kye", "key"), ("zzz", None), ("", None)],
+)
+def test_the_word_that_was_meant(word: str, meant: str | None) -> None:
+    assert suggest(word, ("policy", "key", "endpoints")) == meant

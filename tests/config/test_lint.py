@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from router.config.codes import Severity
+from router.config.findings import Finding
+from router.config.lint import lint
+from router.config.loader import load, load_bytes
+
+HEAD = "upstreams: {main: {endpoints: [h:1]}, w: {endpoints: [h:2]}}\n"
+
+
+def found(*routes: str, head: str = HEAD, seconds: float = 0.0) -> list[Finding]:
+    text = head + "routes:\n" + "".join(f"  - {route}\n" for route in routes)
+    ticks = count()
+    return list(lint(load_bytes(text.encode()), clock=lambda: next(ticks) * seconds))
+
+
+def summary(*routes: str, head: str = HEAD) -> list[str]:
+    return [
+        f"{one.severity.value[0]} {one.code} {one.source.line}"
+        for one in found(*routes, head=head)
+        if one.source
+    ]
+
+
+MAIN = "{path: '^/', upstream: main}"
+
+
+@pytest.mark.parametrize(
+    ("routes", "expected"),
+    [
+        (["{path: '^/a$', upstream: w}", MAIN], []),
+        (["{path: '^/a/', upstream: w}", "{path: '^/a/b', upstream: main}", MAIN], ["e R110 4"]),
+        (["{path: '^/a/', upstream: w}", "{path: '^/a/b', upstream: w}", MAIN], ["w R110 4"]),
+        (["{path: '^/a/', upstream: w}", "{path: '^/a/b', upstream: w, max_body: 1MB}", MAIN], ["e R110 4"]),
+        (
+            ["{path: '^/a/', upstream: w, match: normalised}", "{path: '^/a/b', upstream: main}", MAIN],
+            ["w R111 4"],
+        ),
+        (["{path: ['^/a', '^/ab'], upstream: w}", MAIN], ["w R110 3"]),
+        (["{path: '/a$', upstream: w}", MAIN], ["w R112 3"]),
+        (["{path: '/', upstream: w}"], []),
+        (["{path: '^/a|/b', upstream: w}", MAIN], ["w R112 3"]),
+        ([MAIN, "{path: '^/a', upstream: w}", "{path: '^/b', upstream: w}"], ["e R113 3"]),
+        (["{path: '^/', methods: [GET], upstream: w}", MAIN], []),
+        (["{path: '^/a b', upstream: w}", MAIN], ["e R115 3"]),
+        (["{path: '^/a b', upstream: w, match: normalised}", MAIN], []),
+        (["{path: '^//a', upstream: w, match: normalised}", MAIN], ["e R115 3"]),
+        (["{path: '^a', upstream: w}", MAIN], ["e R115 3"]),
+        (["{path: '^/a%2Fb', upstream: w, match: normalised}", MAIN], ["w R115 3"]),
+        (["{path: '^/a%2Fb', upstream: w}", MAIN], []),
+        (["{path: '^/_synapse/admin/', upstream: main}", MAIN], ["w R116 3"]),
+        (["{path: '^/_synapse/(admin|mas)/v1', upstream: main}", MAIN], ["w R116 3"]),
+        (["{path: '^/_synapse/admin', upstream: main}", MAIN], []),
+        (["{path: '^/_synapse/', upstream: main}", MAIN], []),
+        (["{path: '^/_synapse/replication/', upstream: main}", MAIN], ["w R116 3"]),
+        ([r"{path: '^/a\b', upstream: w}", MAIN], []),
+    ],
+)
+def test_each_kind_with_a_hit_and_a_near_miss(routes: list[str], expected: list[str]) -> None:
+    assert summary(*routes) == expected
+
+
+def test_what_the_file_opens_is_not_called_closed() -> None:
+    route = "{path: '^/_synapse/admin/', upstream: main}"
+    assert summary(route, MAIN, head=HEAD[:-1] + "\nguard: {open: [/_synapse/admin]}\n") == []
+    assert "open: [/_synapse/admin]" in found(route, MAIN)[0].fix
+    assert "never" in found("{path: '^/_synapse/replication/x', upstream: main}", MAIN)[0].fix
+
+
+def test_a_shadowed_route_has_a_witness_and_the_winner() -> None:
+    (finding,) = found(
+        "{name: prefix, path: '^/_matrix/client/(r0|v3)/', methods: [GET], upstream: main}",
+        "{name: sync, path: '^/_matrix/client/(r0|v3)/sync$', methods: [GET], upstream: w}",
+        MAIN,
+    )
+    assert finding.message == "`sync` can never win: `prefix` takes every request that it matches"
+    assert finding.witness == "GET /_matrix/client/r0/sync  ->  main"
+    assert [(one.source.line, one.note) for one in finding.related] == [(3, "`prefix`")]
+    assert finding.fix == "move it before `prefix`, or remove it"
+
+
+def test_a_route_behind_a_refusal_says_so() -> None:
+    (finding,) = found("{name: no, path: '^/a', refuse: {}}", "{path: '^/a/b', upstream: w}", MAIN)
+    assert finding.witness == "GET /a/b  ->  refused by `no`"
+
+
+def test_all_routes_behind_one_that_takes_everything_are_one_finding() -> None:
+    (finding,) = found(MAIN, *(f"{{name: r{n}, path: '^/{n}$', upstream: w}}" for n in range(5)))
+    assert [one.note for one in finding.related] == [f"`r{n}` never gets a request" for n in range(3)]
+    assert finding.witness == "GET /0  ->  main"
+
+
+@pytest.mark.parametrize(("seconds", "codes"), [(0.0021, ["R117"]), (0.002, []), (0.0, [])])
+def test_a_hostile_path_that_takes_long(seconds: float, codes: list[str]) -> None:
+    findings = found("{path: '^/x/.*/a$', upstream: w}", MAIN, seconds=seconds)
+    assert [one.code for one in findings] == codes
+    if findings:
+        assert findings[0].witness.endswith("(8177 bytes)")
+        assert "2.1 ms" in findings[0].message
+
+
+def test_routes_that_could_be_read_are_looked_at_in_a_file_that_does_not_load() -> None:
+    text = HEAD + "routes:\n  - {path: '(', upstream: w}\n  - {path: 'b$', upstream: w}\n"
+    loaded = load_bytes(text.encode())
+    assert loaded.config is None
+    assert [one.code for one in lint(loaded, clock=lambda: 0.0)] == ["R112"]
+
+
+def test_the_shipped_table_is_clean() -> None:
+    loaded = load("routes.yaml")
+    assert loaded.findings == ()
+    assert lint(loaded, clock=lambda: 0.0) == ()
+
+
+def test_the_smallest_table_is_clean() -> None:
+    assert found(MAIN) == []
+
+
+def test_no_finding_is_without_words() -> None:
+    every = found(
+        "{path: 'a$', upstream: w}",
+        "{path: '^/a b', upstream: w}",
+        "{path: '^/_synapse/mas/x', upstream: w}",
+        MAIN,
+        MAIN,
+    )
+    assert len(every) == 4
+    for finding in every:
+        assert finding.message
+        assert finding.why
+        assert finding.fix
+        assert finding.severity in Severity

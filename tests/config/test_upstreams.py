@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+
+from router.config.loader import load_bytes
+from router.table import Endpoint, HashKey, PolicyKind, TcpAddress, UnixAddress, Upstream
+from tests.config.files import marked, places
+
+TWO = "endpoints: [127.0.0.1:8101, 127.0.0.1:8102]"
+
+
+def table(upstream: str) -> str:
+    return f"upstreams:\n  u: {upstream}\nroutes: [{{path: '^/', upstream: u}}]\n"
+
+
+def upstream(written: str) -> Upstream:
+    loaded = load_bytes(table(written).encode())
+    assert loaded.config is not None, loaded.findings
+    return loaded.config.table.upstreams["u"]
+
+
+def test_endpoints_are_read_in_their_order() -> None:
+    read = upstream(
+        "{endpoints: [127.0.0.1:8101, {address: 'unix:/run/x', weight: 2, instance: generic2}, h:80]}"
+    )
+    assert read.endpoints == (
+        Endpoint(address=TcpAddress(host="127.0.0.1", port=8101)),
+        Endpoint(address=UnixAddress(path="/run/x"), weight=2, instance="generic2"),
+        Endpoint(address=TcpAddress(host="h", port=80)),
+    )
+    assert upstream("{endpoints: 127.0.0.1:8101}").endpoints[0].source is not None
+
+
+@pytest.mark.parametrize(
+    ("written", "kind", "key"),
+    [
+        ("", PolicyKind.ROUND_ROBIN, None),
+        ("policy: round_robin, ", PolicyKind.ROUND_ROBIN, None),
+        ("policy: ip_hash, ", PolicyKind.IP_HASH, None),
+        ("policy: consistent_hash, key: user, ", PolicyKind.CONSISTENT_HASH, HashKey(kind="user")),
+        (
+            "policy: consistent_hash, key: {header: Authorization}, ",
+            PolicyKind.CONSISTENT_HASH,
+            HashKey(kind="header", name="authorization"),
+        ),
+    ],
+)
+def test_policies(written: str, kind: PolicyKind, key: HashKey | None) -> None:
+    policy = upstream(f"{{{written}{TWO}}}").policy
+    assert (policy.kind, policy.key) == (kind, key)
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "caret"),
+    [
+        ("", "W201", "u"),
+        ("{}", "W201", "u"),
+        ("{endpoints: []}", "W201", "u"),
+        ("5", "S009", "5"),
+        ("[127.0.0.1:8101]", "S009", "[127.0.0.1:8101]"),
+        ("{endpoints: {a: 1}}", "S009", "{a: 1}"),
+        ("{endpoints: [[a:1]]}", "S009", "[a:1]"),
+        ("{endpoints: [8101]}", "S013", "8101"),
+        ("{endpoints: [h:0]}", "S013", "h:0"),
+        ("{endpoints: [{weight: 2}]}", "S010", "{weight: 2}"),
+        ("{endpoints: [{address: h:1, weight: 0}]}", "S011", "0"),
+        ("{endpoints: [{address: h:1, weight: 257}]}", "S011", "257"),
+        ("{endpoints: [{address: h:1, instance: a b}]}", "S014", "a b"),
+        ("{endpoints: [h:1, h:1]}", "W203", "h:1"),
+        (f"{{policy: least_conn, {TWO}}}", "S012", "least_conn"),
+        (f"{{policy: consistent_hash, {TWO}}}", "W204", "consistent_hash"),
+        (f"{{policy: ip_hash, key: user, {TWO}}}", "W204", "user"),
+        (f"{{key: user, {TWO}}}", "W204", "user"),
+        (f"{{policy: consistent_hash, key: ip, {TWO}}}", "S012", "ip"),
+        (f"{{policy: consistent_hash, key: header, {TWO}}}", "S010", "header"),
+        (f"{{policy: consistent_hash, key: {{}}, {TWO}}}", "S010", "{}"),
+        (f"{{policy: consistent_hash, key: {{header: 'a b'}}, {TWO}}}", "S014", "'a b'"),
+        ("{endpoints: [127.0.0.1:9093]}", "H301", "127.0.0.1:9093"),
+        ("{endpoints: [{address: '127.1:9999'}]}", "H301", "'127.1:9999'"),
+        ("{policy: typo, endpoints: ['[::1]:9000']}", "H301", "'[::1]:9000'"),
+        ("{endpoints: [127.0.0.1:8080]}", "W205", "127.0.0.1:8080"),
+        ("{endpoints: [localhost:8081]}", "W205", "localhost:8081"),
+    ],
+)
+def test_what_is_wrong_is_marked(written: str, code: str, caret: str) -> None:
+    assert marked(table(written), code) == caret
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["{endpoints: [127.0.0.1:8999]}", "{endpoints: [127.0.0.1:10000]}", "{endpoints: [10.0.0.1:8080]}"],
+)
+def test_near_misses_are_clean(written: str) -> None:
+    assert places(table(written)) == []
+
+
+@pytest.mark.parametrize("bad", ["'-'", "a b", "'a/b'", "é", "x" * 65])
+def test_a_name_is_one_word(bad: str) -> None:
+    text = f"upstreams:\n  {bad}: {{endpoints: [h:1]}}\nroutes: [{{path: '^/', upstream: {bad}}}]\n"
+    assert "S014 2:3" in places(text)
+
+
+def test_an_upstream_without_a_route_is_a_warning_and_still_served() -> None:
+    loaded = load_bytes(
+        b"upstreams: {u: {endpoints: [h:1]}, v: {endpoints: [h:2]}}\nroutes: [{path: '^/', upstream: u}]\n"
+    )
+    assert [one.code for one in loaded.findings] == ["W202"]
+    assert loaded.config is not None
