@@ -11,6 +11,7 @@ RouterError
 │   ├── PortsInUse                         somebody listens where it wants to
 │   └── ProcessFailed                      a process of it ended, or never became ready
 └── ProxyError(status, errcode, reason)    only while serving
+    ├── ShuttingDown 503                   this program's own: `drain_timeout` is over
     ├── DownstreamError                    the client's doing
     │   ├── BadRequest 400                 ├── HeadersTooLarge 431
     │   ├── MethodNotAllowed 405           ├── MethodNotImplemented 501
@@ -106,6 +107,13 @@ class ProxyError(RouterError):
 
 class InternalError(ProxyError):
     """A defect of this program: the request is answered here and goes to no worker."""
+
+
+class ShuttingDown(ProxyError):
+    """The process ended before the request did: `drain_timeout` passed, or it was told to end at once."""
+
+    status = 503
+    reason = "drain"
 
 
 class DownstreamError(ProxyError):

@@ -6,6 +6,7 @@ import asyncio
 
 from aiohttp import web
 
+from router.errors import ShuttingDown
 from router.proxy.connection import ClientConnection
 from router.proxy.context import ProxyContext
 
@@ -44,8 +45,12 @@ class ProxyServer:
             async with asyncio.timeout(timeout):
                 await self._empty.wait()
         except TimeoutError:
-            for connection in tuple(self.connections):
-                connection.abort()
+            self.cut()
+
+    def cut(self) -> None:
+        """Resets every connection, and ends what is under way on it."""
+        for connection in tuple(self.connections):
+            connection.cut(ShuttingDown)
 
 
 class ProxyRunner(web.BaseRunner):

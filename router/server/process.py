@@ -105,8 +105,7 @@ class Process:
         await self._stopping.wait()
         self._drained = asyncio.create_task(self._runner.cleanup())
         await asyncio.wait([self._drained])
-        for connection in tuple(self._server.connections):
-            connection.abort()
+        self._server.cut()
         await self._admin_runner.cleanup()
 
 

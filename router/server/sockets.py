@@ -1,4 +1,4 @@
-"""Listening sockets, bound before anything is served."""
+"""Listening sockets, made before anything is served."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ class BindFailed(RouterError):
 
 
 def bind(address: Address) -> list[socket.socket]:
-    """Binds an address; a name with several addresses (`localhost`) gives a socket for each.
+    """Listens on an address; a name with several addresses (`localhost`) gives a socket for each.
 
+    From here on the kernel takes connections: two processes that only bind would both succeed.
     Raises BindFailed, which says what to do about it.
     """
     try:
@@ -40,7 +41,7 @@ def bind(address: Address) -> list[socket.socket]:
 
 def _explain(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return "another process listens there (`ss -ltnp` names it); end it, or choose another address"
+        return "another process listens there (`ss -lntxp` names it); end it, or choose another address"
     if error.errno == errno.EACCES:
         return (
             "not permitted (a port below 1024 wants CAP_NET_BIND_SERVICE, a unix socket a folder to write in)"
@@ -57,6 +58,7 @@ def _bind_tcp(
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(sockaddr)
+        sock.listen(BACKLOG)
         sock.setblocking(False)
     except OSError:
         sock.close()
@@ -70,6 +72,7 @@ def _bind_unix(path: str) -> socket.socket:
     try:
         sock.bind(path)
         os.chmod(path, UNIX_MODE)  # noqa: PTH101 - a path of a socket, not of a file to be read
+        sock.listen(BACKLOG)
         sock.setblocking(False)
     except OSError:
         sock.close()
@@ -80,15 +83,21 @@ def _bind_unix(path: str) -> socket.socket:
 def _remove_stale(path: str) -> None:
     """Removes a socket that nobody listens on any more; whatever else lies there is left alone."""
     try:
-        if not stat.S_ISSOCK(Path(path).lstat().st_mode):
-            return
+        is_socket = stat.S_ISSOCK(Path(path).lstat().st_mode)
     except FileNotFoundError:
         return
+    if not is_socket:
+        raise FileExistsError(
+            errno.EEXIST, "a file that is no socket lies there; move it, or choose another path"
+        )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
         try:
             probe.connect(path)
         except ConnectionRefusedError:
             Path(path).unlink()
+        except BlockingIOError:
+            pass  # its backlog is full: somebody listens
 
 
 def unlink(address: Address) -> None:

@@ -1,0 +1,83 @@
+"""Draining, and listeners other than a TCP port."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tests.dialogues import Serve
+from tests.wire import Proxy, settle
+from tests.worker import OK, Worker
+
+GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+LAST = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+
+
+async def test_draining_ends_the_idle_and_waits_for_the_busy(proxy: Proxy, worker: Worker) -> None:
+    waiting = await proxy.ask(GET)
+    first = await worker.asked()
+    answering = await proxy.ask(GET)
+    second = await worker.asked()
+    await second.send(CHUNKED)
+    await answering.expect(CHUNKED)
+    idle = await proxy.connect()
+    begun = await proxy.ask(GET[:10])
+    await settle()
+    proxy.server.pre_shutdown()
+    draining = asyncio.create_task(proxy.server.shutdown(60))
+    await idle.ended()
+    await begun.send(GET[10:])
+    third = await worker.asked()
+    for peer in (first, third):
+        await peer.send(OK)
+    await second.send(b"0\r\n\r\n")
+    for client, end in ((waiting, LAST), (begun, LAST), (answering, b"0\r\n\r\n")):
+        await client.expect(end)
+        await client.ended()
+    await draining
+    assert proxy.server.connections == set()
+    assert [reason for _, reason in proxy.ends] == ["", "", ""]
+
+
+async def test_one_more_pipelined_request_is_not_served_while_draining(proxy: Proxy, worker: Worker) -> None:
+    client = await proxy.ask(GET + GET)
+    peer = await worker.asked()
+    proxy.server.pre_shutdown()
+    await peer.send(OK)
+    await client.expect(LAST)
+    await client.ended()
+    await peer.silent()
+
+
+async def test_what_does_not_end_in_time_is_reset(proxy: Proxy, worker: Worker) -> None:
+    waiting = await proxy.ask(GET)
+    first = await worker.asked()
+    answering = await proxy.ask(GET)
+    second = await worker.asked()
+    await second.send(CHUNKED)
+    await answering.expect(CHUNKED)
+    begun = await proxy.ask(GET[:10])
+    await settle()
+    proxy.server.pre_shutdown()
+    await proxy.server.shutdown(0.01)
+    for client in (waiting, answering, begun):
+        assert await client.reset_after() == b""
+    for peer in (first, second):
+        await peer.ended()
+    assert sorted(proxy.ends) == [(200, "drain"), (503, "drain")]
+
+
+async def test_a_listener_on_a_unix_socket(serve: Serve, worker: Worker, tmp_path: Path) -> None:
+    proxy = await serve(worker.endpoint, path=str(tmp_path / "router.sock"))
+    client = await proxy.ask(GET)
+    peer = await worker.accept()
+    await peer.expect(
+        b"GET /a HTTP/1.1\r\nHost: h\r\n"
+        b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n\r\n"
+    )
+    await peer.send(OK)
+    await client.expect(OK)
+    client.close()
+    await settle()
+    assert proxy.server.connections == set()

@@ -1,0 +1,102 @@
+"""Listening sockets: what is in the way, and what is left behind."""
+
+from __future__ import annotations
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from router.server.sockets import UNIX_MODE, BindFailed, bind, unlink
+from router.table import TcpAddress, UnixAddress
+
+
+def connects(address: tuple[str, int] | str) -> bool:
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    with socket.socket(family) as client:
+        client.settimeout(5)
+        return client.connect_ex(address) == 0
+
+
+def test_a_port_is_listened_on_at_once() -> None:
+    (sock,) = bind(TcpAddress(host="127.0.0.1", port=0))
+    with sock:
+        assert connects(sock.getsockname())
+        with pytest.raises(BindFailed, match=r"cannot listen on 127\.0\.0\.1:\d+: another process listens"):
+            bind(TcpAddress(host="127.0.0.1", port=sock.getsockname()[1]))
+
+
+def test_a_port_can_be_listened_on_again_though_connections_linger() -> None:
+    (sock,) = bind(TcpAddress(host="127.0.0.1", port=0))
+    address = sock.getsockname()
+    with socket.create_connection(address) as client:
+        sock.setblocking(True)
+        accepted, _ = sock.accept()
+        accepted.close()
+        assert client.recv(1) == b""
+    sock.close()
+    (again,) = bind(TcpAddress(host="127.0.0.1", port=address[1]))
+    again.close()
+
+
+def test_a_name_stands_for_all_its_addresses() -> None:
+    sockets = bind(TcpAddress(host="localhost", port=0))
+    try:
+        known = socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)
+        assert [sock.family for sock in sockets] == [entry[0] for entry in known]
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_of_somebody_else_is_named(host: str) -> None:
+    with pytest.raises(BindFailed, match=f"cannot listen on {host}:8080: ."):
+        bind(TcpAddress(host=host, port=8080))
+
+
+def test_a_unix_socket_is_for_owner_and_group(tmp_path: Path) -> None:
+    path = tmp_path / "router.sock"
+    (sock,) = bind(UnixAddress(path=str(path)))
+    with sock:
+        assert stat.S_IMODE(path.stat().st_mode) == UNIX_MODE
+        assert connects(str(path))
+    unlink(UnixAddress(path=str(path)))
+    assert not path.exists()
+    unlink(UnixAddress(path=str(path)))
+
+
+def test_a_stale_unix_socket_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "router.sock"
+    bind(UnixAddress(path=str(path)))[0].close()
+    assert path.is_socket()
+    (sock,) = bind(UnixAddress(path=str(path)))
+    with sock:
+        assert connects(str(path))
+
+
+@pytest.mark.parametrize("backlog", [0, 16])
+def test_a_unix_socket_in_use_is_left_alone(tmp_path: Path, backlog: int) -> None:
+    """Also where its owner is too busy to take a connection."""
+    path = tmp_path / "router.sock"
+    with socket.socket(socket.AF_UNIX) as owner, socket.socket(socket.AF_UNIX) as waiting:
+        owner.bind(str(path))
+        owner.listen(backlog)
+        waiting.connect(str(path))
+        with pytest.raises(BindFailed, match="another process listens there"):
+            bind(UnixAddress(path=str(path)))
+        assert path.is_socket()
+
+
+def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "router.sock"
+    path.write_text("precious")
+    with pytest.raises(BindFailed, match="a file that is no socket lies there"):
+        bind(UnixAddress(path=str(path)))
+    assert path.read_text() == "precious"
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BindFailed, match="No such file or directory"):
+        bind(UnixAddress(path=str(tmp_path / "gone" / "router.sock")))
