@@ -48,10 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return CANNOT
-    return _serve(config)
+    return serve_config(config)
 
 
-def _serve(config: Config) -> int:
+def serve_config(config: Config) -> int:
+    """Serves until a signal; the exit status."""
     # Imported here, since `check` and `explain` need neither a loop nor a listener and start faster without.
     from router.app import serve  # noqa: PLC0415
 

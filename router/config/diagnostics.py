@@ -109,22 +109,26 @@ def _window(line: str, place: Source, room: int) -> tuple[str, int, int]:
     What would move the cursor or the terminal's state is shown as one column each.
     """
     shown = [_shown(character) for character in line]
+    widths = [_columns(character) for character in shown]
     start = min(place.column - 1, len(shown))
     end = min(start + place.length, len(shown))
     first, last = 0, len(shown)
-    if sum(map(_columns, shown)) > room:
-        context = max(8, (room - (end - start)) // 2)
-        first = max(0, start - context) if start + 1 > room - 12 or end > room - 2 else 0
+    if sum(widths) > room:
+        marked = min(sum(widths[start:end]), room // 2)
+        if sum(widths[:start]) + marked > room - 2:
+            first = start
+            left = (room - 2 - marked) // 2
+            while first and left >= widths[first - 1]:
+                first -= 1
+                left -= widths[first]
         last = first
-        used = 2 if first else 1
-        while last < len(shown) and used + _columns(shown[last]) <= room:
-            used += _columns(shown[last])
+        right = room - 1 - (first > 0)
+        while last < len(shown) and right >= widths[last]:
+            right -= widths[last]
             last += 1
-    head = "…" if first else ""
-    tail = "…" if last < len(shown) else ""
-    before = len(head) + sum(map(_columns, shown[first:start]))
-    marked = max(1, sum(map(_columns, shown[start : min(end, last)])))
-    return head + "".join(shown[first:last]) + tail, before, marked
+    head, tail = "…" * (first > 0), "…" * (last < len(shown))
+    before = len(head) + sum(widths[first:start])
+    return head + "".join(shown[first:last]) + tail, before, max(1, sum(widths[start : min(end, last)]))
 
 
 def _shown(character: str) -> str:
