@@ -26,13 +26,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         # They are counted and not shown: one may be a token.
         parser.error(f"{len(surplus)} argument(s) too many; put quotes around what holds a space")
     try:
-        return int(arguments.run(arguments))
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read this, `head` say, has seen enough; nothing may be flushed to it on the way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return 130
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,7 +5,6 @@ S syntax, R routing, W workers, H hardening; a code never changes its meaning on
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
@@ -38,242 +37,246 @@ class Code:
     error: type[ConfigError] = ConfigSyntaxError
 
 
-def _syntax() -> Iterable[Code]:
-    yield Code(
+_SYNTAX = (
+    Code(
         code="S001",
         title="the file cannot be read",
         why="without a table the router would not know where to send a single request",
-    )
-    yield Code(
+    ),
+    Code(
         code="S002",
         title="the file is not text in UTF-8",
         why="bytes that are no text have no one meaning, and a pattern would silently match something else",
-    )
-    yield Code(
+    ),
+    Code(
         code="S003",
         title="the file is not YAML",
         why="the rest of the file cannot be read past this place",
-    )
-    yield Code(
+    ),
+    Code(
         code="S004",
         title="the file is empty",
         why="a table needs `upstreams:` and `routes:`",
-    )
-    yield Code(
+    ),
+    Code(
         code="S005",
         title="the file holds more than one document",
         why="only one table is served, and it would be a guess which one",
-    )
-    yield Code(
+    ),
+    Code(
         code="S006",
         title="YAML anchors, aliases, merge keys and tags are not used here",
         why="every line of the table must say where it came from; a merged one comes from two places",
-    )
-    yield Code(
+    ),
+    Code(
         code="S007",
         title="the same key twice",
         why="YAML readers keep the last one without a word, so the first would silently not count",
-    )
-    yield Code(
+    ),
+    Code(
         code="S008",
         title="a key that means nothing here",
         why="a setting that is silently ignored is one that somebody relies on",
         error=UnknownKey,
-    )
-    yield Code(
+    ),
+    Code(
         code="S009",
         title="a value of the wrong kind",
         why="a list where a word belongs, or the other way round, is read as something else than was meant",
-    )
-    yield Code(
+    ),
+    Code(
         code="S010",
         title="something is missing",
         why="there is no default that would be right for everybody",
-    )
-    yield Code(
+    ),
+    Code(
         code="S011",
         title="not a number, size, time or yes/no",
         why="a limit that is off by its unit is off by a factor of a thousand",
-    )
-    yield Code(
+    ),
+    Code(
         code="S012",
         title="a word that is not one of those known here",
         why="the choice decides where requests go, so there is no guessing",
-    )
-    yield Code(
+    ),
+    Code(
         code="S013",
         title="not an address",
         why="half an address would have to be guessed, and a guess may be somebody else's port",
-    )
-    yield Code(
+    ),
+    Code(
         code="S014",
         title="not usable as a name",
         why="names stand in metrics, logs and the output of `explain --batch`, one word each",
-    )
+    ),
+)
 
 
-def _routing() -> Iterable[Code]:
-    yield Code(
+_ROUTING = (
+    Code(
         code="R101",
         title="the pattern does not compile",
         why="patterns are RE2 over bytes, which answers in time linear in the path whatever a client sends",
         error=InvalidPattern,
-    )
-    yield Code(
+    ),
+    Code(
         code="R102",
         title="the upstream is not defined",
         why="requests of this route would have nowhere to go",
         error=UnknownUpstream,
-    )
-    yield Code(
+    ),
+    Code(
         code="R103",
         title="not a method that the router proxies",
         why="a route for a method that never arrives takes no request",
-    )
-    yield Code(
+    ),
+    Code(
         code="R104",
         title="not a condition on a query parameter",
         why="a condition is `present` or `absent`; the value of a parameter takes no part in routing",
-    )
-    yield Code(
+    ),
+    Code(
         code="R105",
         title="two routes with one name",
         why="metrics and logs could not tell them apart",
-    )
-    yield Code(
+    ),
+    Code(
         code="R106",
         title="the name `unmatched` is taken",
         why="it is the last route of every table, which answers 404 to whatever no other route takes",
-    )
-    yield Code(
+    ),
+    Code(
         code="R107",
         title="a route that goes nowhere, or to two places",
         why="a route either has an upstream or refuses",
-    )
-    yield Code(
+    ),
+    Code(
         code="R108",
         title="a pattern with characters beyond ASCII",
         why="paths are bytes: a raw path carries such a character percent-encoded, a normalised one as UTF-8",
         error=InvalidPattern,
-    )
-    yield Code(
+    ),
+    Code(
         code="R109",
         title="the patterns need too much memory",
         why="all of them are matched at once, by one automaton that has to fit",
         error=InvalidPattern,
-    )
-    yield Code(
+    ),
+    Code(
         code="R110",
         title="the route can never win",
         why="first match wins, and an earlier route takes every request that this one could take",
-    )
-    yield Code(
+    ),
+    Code(
         code="R111",
         title="the route seems never to win",
         why="first match wins, and of the requests tried here earlier routes took every one",
         severity=Severity.WARNING,
-    )
-    yield Code(
+    ),
+    Code(
         code="R112",
         title="the pattern is not anchored",
         why="patterns are searched for: without `^` it also matches in the middle of a path, "
         "and a client chooses what stands there",
         severity=Severity.WARNING,
-    )
-    yield Code(
+    ),
+    Code(
         code="R113",
         title="routes behind one that takes everything",
         why="first match wins, so nothing ever gets past a route for every path and method",
-    )
-    yield Code(
+    ),
+    Code(
         code="R115",
         title="the pattern cannot match this form of a path",
         why="a raw path is as the client wrote it, percent-encoded; a normalised one is decoded, "
         "with slashes merged and dot segments resolved",
-    )
-    yield Code(
+    ),
+    Code(
         code="R116",
         title="the guard closes what this route is for",
         why="the router answers 404 to closed prefixes before it looks at any route",
         severity=Severity.WARNING,
-    )
-    yield Code(
+    ),
+    Code(
         code="R117",
         title="a hostile path is slow to match",
         why="matching holds up every other request of the process, and any client can send such a path",
         severity=Severity.WARNING,
-    )
+    ),
+)
 
 
-def _workers() -> Iterable[Code]:
-    yield Code(
+_WORKERS = (
+    Code(
         code="W201",
         title="an upstream without endpoints",
         why="every request that is sent there would be answered 503",
-    )
-    yield Code(
+    ),
+    Code(
         code="W202",
         title="no route uses the upstream",
         why="its workers get no requests, which is seldom what they were started for",
         severity=Severity.WARNING,
-    )
-    yield Code(
+    ),
+    Code(
         code="W203",
         title="the same endpoint twice in an upstream",
         why="it would be tried again after it failed, and its share would be counted twice",
-    )
-    yield Code(
+    ),
+    Code(
         code="W204",
         title="policy and key do not fit together",
         why="`consistent_hash` hashes a key, and no other policy does",
-    )
-    yield Code(
+    ),
+    Code(
         code="W205",
         title="an endpoint is the router itself",
         why="a request would go round until every connection is used up",
-    )
+    ),
+)
 
 
-def _hardening() -> Iterable[Code]:
-    yield Code(
+_HARDENING = (
+    Code(
         code="H301",
         title="an endpoint is a replication listener",
         why="replication listeners take any request without a token: whoever reaches one owns the homeserver",
         error=ReplicationExposed,
-    )
-    yield Code(
+    ),
+    Code(
         code="H302",
         title="replication cannot be opened",
         why="/_synapse/replication lets anybody act as a worker, so it stays closed whatever the file says",
         error=ReplicationExposed,
-    )
-    yield Code(
+    ),
+    Code(
         code="H303",
         title="the admin listener is open to the network",
         why="it has no login, and it tells routes, endpoints and their state to whoever asks",
         error=ConfigError,
-    )
-    yield Code(
+    ),
+    Code(
         code="H304",
         title="no port is named as replication",
         why="the guard can only keep away from replication listeners that it knows",
         error=ReplicationExposed,
-    )
-    yield Code(
+    ),
+    Code(
         code="H305",
         title="a limit beyond what Synapse takes",
         why="Twisted takes 16,384 bytes of headers and 500 fields, the router's own included; beyond that "
         "it drops the connection, and the client sees a 502 in place of a 431",
         severity=Severity.WARNING,
-    )
-    yield Code(
+    ),
+    Code(
         code="H306",
         title="idle connections are kept longer than Synapse keeps them",
         why="Twisted closes an idle connection after 60 s; a request that is sent just then is lost",
         severity=Severity.WARNING,
-    )
+    ),
+)
 
 
 CODES = MappingProxyType(
-    {code.code: code for group in (_syntax(), _routing(), _workers(), _hardening()) for code in group}
+    {code.code: code for group in (_SYNTAX, _ROUTING, _WORKERS, _HARDENING) for code in group}
 )

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from router.cli.main import main
@@ -33,3 +38,16 @@ def test_what_is_too_much_is_counted_and_not_shown(capsys: pytest.CaptureFixture
     assert ended.value.code == 2
     captured = capsys.readouterr()
     assert "syt_secret" not in captured.out + captured.err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "router", "check", "-c", str(tmp_path / "none.yaml")],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
