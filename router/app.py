@@ -104,6 +104,8 @@ class Application:
             admin_sockets=admin_sockets,
             drain_timeout=settings.drain_timeout,
             reopen_log=self.access_log.reopen,
+            unlink=lambda: unlink(settings.listen),
+            unlink_admin=lambda: unlink(settings.admin),
         )
         try:
             await self.health.check_all()
@@ -117,8 +119,6 @@ class Application:
             self.ticker.stop()
             self.pool.close()
             self.access_log.close()
-            for address in (*settings.listen, *settings.admin):
-                unlink(address)
 
     def make_admin(self) -> web.Application:
         """The admin listener's application, with functions that tell the process's present state."""

@@ -76,13 +76,18 @@ class Process:
         admin_sockets: Iterable[socket.socket],
         drain_timeout: float,
         reopen_log: Task,
+        unlink: Task,
+        unlink_admin: Task,
     ) -> None:
+        """`unlink` and `unlink_admin` remove the files of unix sockets that are no longer listened on."""
         self._server = server
         self._sockets = tuple(sockets)
         self._admin_sockets = tuple(admin_sockets)
         self._runner = ProxyRunner(server, drain_timeout=drain_timeout)
         self._admin_runner = web.AppRunner(admin, access_log=None, shutdown_timeout=ADMIN_SHUTDOWN)
         self._reopen_log = reopen_log
+        self._unlink = unlink
+        self._unlink_admin = unlink_admin
         self._stopping = asyncio.Event()
         self._drained: asyncio.Task[None] | None = None
 
@@ -101,11 +106,16 @@ class Process:
         self._stopping.set()
 
     async def serve(self) -> None:
-        """Serves until a signal, then drains."""
+        """Serves until a signal, then drains.
+
+        The files of unix sockets go first: while this process drains, they may be another's already.
+        """
         await self._stopping.wait()
+        self._unlink()
         self._drained = asyncio.create_task(self._runner.cleanup())
         await asyncio.wait([self._drained])
         self._server.cut()
+        self._unlink_admin()
         await self._admin_runner.cleanup()
 
 

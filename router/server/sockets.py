@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from router.errors import RouterError
@@ -100,7 +101,8 @@ def _remove_stale(path: str) -> None:
             pass  # its backlog is full: somebody listens
 
 
-def unlink(address: Address) -> None:
-    """Removes the socket file of an address that is no longer listened on."""
-    if isinstance(address, UnixAddress):
-        Path(address.path).unlink(missing_ok=True)
+def unlink(addresses: Iterable[Address]) -> None:
+    """Removes the socket files of addresses that are no longer listened on."""
+    for address in addresses:
+        if isinstance(address, UnixAddress):
+            Path(address.path).unlink(missing_ok=True)

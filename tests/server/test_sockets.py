@@ -62,9 +62,9 @@ def test_a_unix_socket_is_for_owner_and_group(tmp_path: Path) -> None:
     with sock:
         assert stat.S_IMODE(path.stat().st_mode) == UNIX_MODE
         assert connects(str(path))
-    unlink(UnixAddress(path=str(path)))
+    unlink([UnixAddress(path=str(path))])
     assert not path.exists()
-    unlink(UnixAddress(path=str(path)))
+    unlink([UnixAddress(path=str(path))])
 
 
 def test_a_stale_unix_socket_is_removed(tmp_path: Path) -> None:
