@@ -197,7 +197,8 @@ def _guard(node: Node | None, findings: Findings) -> Guard:
     before = findings.errors
     for item in one_or_more(written):
         _replication(item, ports, addresses, findings)
-    if findings.errors > before or not written:
+    if findings.errors > before or not ports:
+        # Single listeners come on top: only ports that are written take the place of the default ones.
         ports += default.replication_ports
     if isinstance(written, Items) and not written.items:
         findings.add(

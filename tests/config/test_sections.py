@@ -74,6 +74,10 @@ def tcp(port: int, host: str = "127.0.0.1") -> TcpAddress:
             "guard: {open: [/_synapse/admin, /_synapse/mas/]}\n",
             Settings(guard=Guard(open_prefixes=frozenset({"/_synapse/admin", "/_synapse/mas"}))),
         ),
+        (
+            "guard: {replication: ['unix:/run/x.sock']}\n",
+            Settings(guard=Guard(replication_addresses=(UnixAddress(path="/run/x.sock"),))),
+        ),
         ("guard: {replication: 9000-9999}\n", Settings()),
         (
             "guard: {replication: [7000, 9100-9199, 10.0.0.5:18200, 'unix:/run/x.sock']}\n",
