@@ -1,0 +1,224 @@
+"""Bodies on their way: piece by piece, never held whole, and nobody left paused or unnoticed."""
+
+from __future__ import annotations
+
+import pytest
+
+import router.proxy.connection
+import router.upstream.connection
+from router.settings import Limits, Settings
+from router.table import Endpoint
+from router.upstream.connection import UpstreamConnection
+from router.upstream.pool import Pool
+from tests.dialogues import Hire, Serve
+from tests.wire import SMALL, Peer, Proxy, answer, bound_buffers, settle
+from tests.worker import OK, Worker
+
+GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+FORWARDED = b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+READ = 256_000
+"""The most that uvloop reads at once."""
+SIZE = 16_000_000
+"""A body that is larger than what all buffers of the kernel take."""
+
+
+@pytest.fixture
+def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both sides are paused at once when the kernel takes no more."""
+    for side in (router.proxy.connection, router.upstream.connection):
+        monkeypatch.setattr(side, "WRITE_HIGH", 2000)
+        monkeypatch.setattr(side, "WRITE_LOW", 500)
+
+
+async def push(peer: Peer, data: bytes, *, rounds: int = 200) -> int:
+    """Sends as long as anybody takes it; returns how many bytes were taken."""
+    sent = idle = 0
+    while sent < len(data) and idle < rounds:
+        taken = peer.send_some(data[sent : sent + 65_536])
+        sent += taken
+        idle = 0 if taken else idle + 1
+        await settle()
+    return sent
+
+
+def unsent(proxy: Proxy) -> int:
+    """Bytes that wait in the proxy, for whichever side."""
+    transports = [client._transport for client in proxy.server.connections]
+    transports += [connection._transport for connection in proxy.pool._open]
+    return sum(transport.get_write_buffer_size() for transport in transports if transport is not None)
+
+
+async def test_a_piece_of_an_answer_is_passed_on_before_the_next_is_sent(
+    proxy: Proxy, worker: Worker
+) -> None:
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(CHUNKED)
+    await client.expect(CHUNKED)
+    for number in range(5):
+        piece = b"1\r\n%d\r\n" % number
+        await peer.send(piece)
+        await client.expect(piece)
+        await client.silent()
+    await peer.send(b"0\r\n\r\n")
+    await client.expect(b"0\r\n\r\n")
+    assert [(exchange.status, exchange.bytes_out) for exchange in proxy.recorder.ended] == [(200, 35)]
+
+
+async def test_a_piece_of_a_request_is_passed_on_before_the_next_is_sent(
+    proxy: Proxy, worker: Worker
+) -> None:
+    client = await proxy.ask(b"POST /p HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n")
+    peer = await worker.accept()
+    await peer.expect(b"POST /p HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n" + FORWARDED)
+    for byte in b"hello":
+        await peer.silent()
+        await client.send(bytes([byte]))
+        await peer.expect(bytes([byte]))
+    await peer.send(OK)
+    await client.expect(OK)
+    assert [exchange.bytes_in for exchange in proxy.recorder.ended] == [5]
+
+
+@pytest.mark.usefixtures("small_buffers")
+async def test_a_slow_worker_pauses_the_client(serve: Serve, workers: Hire) -> None:
+    worker = workers(kernel=SMALL)
+    proxy = await serve(worker.endpoint, settings=Settings(limits=Limits(body=SIZE)), kernel=SMALL)
+    body = bytes(SIZE)
+    client = await proxy.connect(kernel=SMALL)
+    await client.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % SIZE)
+    peer = await worker.asked()
+    sent = await push(client, body)
+    assert sent < SIZE / 2
+    assert unsent(proxy) <= READ + 2000
+    received = len(await peer.exactly(sent))
+    while received < SIZE:
+        sent += client.send_some(body[sent:])
+        received += len(await peer.exactly(sent - received))
+    await peer.send(OK)
+    await client.expect(OK)
+
+
+@pytest.mark.usefixtures("small_buffers")
+async def test_a_slow_client_pauses_the_worker(serve: Serve, workers: Hire) -> None:
+    worker = workers(kernel=SMALL)
+    proxy = await serve(worker.endpoint, kernel=SMALL)
+    client = await proxy.connect(kernel=SMALL)
+    await client.send(GET)
+    peer = await worker.asked()
+    body = bytes(SIZE)
+    await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % SIZE)
+    sent = await push(peer, body)
+    assert sent < SIZE / 2
+    assert unsent(proxy) <= READ + 2000
+    await client.until()
+    await client.exactly(sent - READ)
+    assert await push(peer, body[sent:], rounds=5) > 0
+
+
+@pytest.mark.usefixtures("small_buffers")
+async def test_a_worker_paused_by_the_end_of_an_answer_reads_the_next(serve: Serve, worker: Worker) -> None:
+    proxy = await serve(worker.endpoint, kernel=SMALL)
+    client = await proxy.connect(kernel=SMALL)
+    await client.send(GET)
+    peer = await worker.asked()
+    await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + bytes(60_000))
+    await settle()
+    assert proxy.ends == [(200, "")]
+    other = await proxy.ask(GET)
+    await peer.until()
+    await peer.send(OK)
+    await other.expect(OK)
+    await client.until()
+    await client.exactly(60_000)
+
+
+@pytest.mark.usefixtures("small_buffers")
+async def test_a_client_stays_paused_when_its_worker_is_full_at_once(
+    serve: Serve, workers: Hire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = workers(kernel=SMALL)
+    proxy = await serve(worker.endpoint, settings=Settings(limits=Limits(body=50_000_000)))
+    connect = type(proxy.pool)._open_connection
+
+    async def connect_late(pool: Pool, endpoint: Endpoint) -> UpstreamConnection:
+        await settle()
+        connection = await connect(pool, endpoint)
+        assert connection._transport is not None
+        bound_buffers(connection._transport.get_extra_info("socket"), SMALL)
+        return connection
+
+    monkeypatch.setattr(Pool, "_open_connection", connect_late)
+    body = bytes(8_000_000)
+    client = await proxy.ask(
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8000000\r\n\r\n" + body[:200_000]
+    )
+    await push(client, body[200_000:])
+    assert proxy.recorder.begun[0].bytes_in > 65_536
+    assert unsent(proxy) <= 2 * READ
+
+
+@pytest.mark.usefixtures("small_buffers")
+async def test_a_client_that_leaves_is_noticed_when_its_worker_reads_nothing(
+    serve: Serve, workers: Hire
+) -> None:
+    worker = workers(kernel=SMALL)
+    proxy = await serve(worker.endpoint)
+    client = await proxy.ask(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n" + bytes(100_000))
+    await worker.asked()
+    await settle()
+    client.close()
+    await settle()
+    assert proxy.ends == [(499, "client_gone")]
+
+
+@pytest.mark.parametrize("leave", [Peer.close, Peer.reset, Peer.finish])
+async def test_a_client_that_leaves_cancels_at_the_worker(
+    proxy: Proxy, worker: Worker, leave: object
+) -> None:
+    assert callable(leave)
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    leave(client)
+    await peer.ended()
+    assert proxy.ends == [(499, "client_gone")]
+
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(CHUNKED + b"5\r\nhello\r\n")
+    await client.expect(CHUNKED + b"5\r\nhello\r\n")
+    leave(client)
+    await peer.ended()
+    assert proxy.ends[1:] == [(200, "client_gone")]
+
+    client = await proxy.ask(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhi")
+    peer = await worker.asked()
+    await peer.expect(b"hi")
+    leave(client)
+    await peer.ended()
+    assert proxy.ends[2:] == [(499, "client_gone")]
+
+
+async def test_a_client_that_half_closes_does_not_take_half_an_answer_for_a_whole(
+    proxy: Proxy, worker: Worker
+) -> None:
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+    await client.expect(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf")
+    client.finish()
+    await peer.ended()
+    assert await client.reset_after() == b""
+
+
+async def test_endless_refused_requests_are_not_kept(serve: Serve, worker: Worker) -> None:
+    proxy = await serve(worker.endpoint, kernel=SMALL)
+    client = await proxy.connect(kernel=SMALL)
+    request = b"GET /_synapse/replication/%06d HTTP/1.1\r\nHost: h\r\n\r\n"
+    requests = b"".join(request % number for number in range(20_000))
+    sent = await push(client, requests)
+    assert sent < len(requests)
+    assert sum(len(connection._buffer) for connection in proxy.server.connections) <= READ + 16_384
+    for _ in range(sent // len(request % 0) - 1):
+        assert (await answer(client)).status == 404
