@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
+from email.utils import formatdate
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import uvloop
 
@@ -22,7 +24,7 @@ BODY = (
 
 _FIELDS = (
     b"Server: Synapse/1.163.2\r\n"
-    b"Date: Mon, 24 Nov 2025 09:00:00 GMT\r\n"
+    b"Date: %b\r\n"
     b"Content-Type: application/json\r\n"
     b"Cache-Control: no-cache, no-store, must-revalidate\r\n"
     b"Access-Control-Allow-Origin: *\r\n"
@@ -30,17 +32,30 @@ _FIELDS = (
     b"Access-Control-Allow-Headers: X-Requested-With, Content-Type, Authorization, Date\r\n"
     b"Access-Control-Expose-Headers: Synapse-Trace-Id, Server\r\n"
 )
-ANSWER = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (
-    _FIELDS,
-    len(BODY),
-    BODY,
-)
-ANSWER_1_0 = b"HTTP/1.0 200 OK\r\nConnection: close\r\n%b\r\n%b" % (_FIELDS, BODY)
-"""As Twisted answers HTTP/1.0: the body ends with the connection."""
+
+
+class Answers(NamedTuple):
+    """What is answered within one second: `old` is for HTTP/1.0, where the body ends with the connection."""
+
+    chunked: bytes
+    old: bytes
+
+
+def answers_at(now: float) -> Answers:
+    """Both answers, dated `now` (seconds since 1970) as Twisted dates its own."""
+    fields = _FIELDS % formatdate(now, usegmt=True).encode("ascii")
+    return Answers(
+        chunked=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n"
+        % (fields, len(BODY), BODY),
+        old=b"HTTP/1.0 200 OK\r\nConnection: close\r\n%b\r\n%b" % (fields, BODY),
+    )
 
 
 class Worker(asyncio.Protocol):
     """Answers whatever comes, once its body (by Content-Length, never chunked) is whole."""
+
+    answers = answers_at(0)
+    """Of all connections; `serve` keeps the date."""
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -61,10 +76,10 @@ class Worker(asyncio.Protocol):
             if not end:
                 break
             if buffer.find(b" HTTP/1.0\r\n", 0, end) >= 0:
-                transport.write(ANSWER_1_0)
+                transport.write(self.answers.old)
                 transport.close()
                 return
-            transport.write(ANSWER)
+            transport.write(self.answers.chunked)
             buffer = buffer[end:]
         self._buffer = buffer
 
@@ -95,11 +110,13 @@ def program(ports: Ports, folder: Path) -> Program:
 
 
 async def serve(ports: list[int]) -> None:
-    """Listens for ever."""
+    """Listens for ever, and dates the answers anew each second."""
     loop = asyncio.get_running_loop()
     for port in ports:
         await loop.create_server(Worker, HOST, port, backlog=1024)
-    await asyncio.Event().wait()
+    while True:
+        Worker.answers = answers_at(time.time())
+        await asyncio.sleep(1)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 
 import uvloop
 
-from benchmarks.backends import ANSWER
+from benchmarks.backends import answers_at
 from router.app import Application, endpoints_of
 from router.proxy.connection import ClientConnection
 from router.proxy.exchange import Exchange
 from router.settings import Config
 from router.upstream.connection import UpstreamConnection
+
+
+ANSWER = answers_at(0).chunked
 
 
 class Wire(asyncio.Transport):

@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from benchmarks.backends import ANSWER
-from benchmarks.inmemory import Lane, lane
+from benchmarks.inmemory import ANSWER, Lane, lane
 from benchmarks.mix import MIX, Request
 from router.errors import BadResponse
 from router.http1.chunks import ChunkScanner
