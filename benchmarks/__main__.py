@@ -30,7 +30,7 @@ class Length:
     profile: float
 
 
-FULL = Length(deciding=4, parts=12, rounds=7, round=4, profile=6)
+FULL = Length(deciding=4, parts=10, rounds=7, round=3, profile=5)
 QUICK = Length(deciding=1, parts=3, rounds=2, round=1, profile=2)
 
 

@@ -15,7 +15,6 @@ from router.proxy.exchange import Exchange
 from router.settings import Config
 from router.upstream.connection import UpstreamConnection
 
-
 ANSWER = answers_at(0).chunked
 
 
