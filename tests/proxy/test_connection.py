@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+import router.proxy.connection
 from router.settings import Limits, Settings, Timeouts
-from tests.dialogues import Serve
-from tests.wire import Proxy, answer
+from tests.dialogues import Hire, Serve
+from tests.wire import SMALL, Proxy, answer, settle
 from tests.worker import OK, Worker
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -267,3 +268,68 @@ async def test_a_body_that_stops_is_given_up(serve: Serve, worker: Worker) -> No
     await proxy.pass_time(2)
     assert (await answer(client)).status == 408
     await peer.ended()
+
+
+async def test_whoever_still_reads_is_not_cut_off(
+    serve: Serve, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An early answer, to a client that reads it slowly and would have sent more."""
+    monkeypatch.setattr(router.proxy.connection, "WRITE_HIGH", 10_000_000)
+    proxy = await serve(worker.endpoint, kernel=SMALL)
+    client = await proxy.connect(kernel=SMALL)
+    await client.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9000\r\n\r\n")
+    peer = await worker.asked()
+    await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + bytes(1_000_000))
+    await settle()
+    assert proxy.ends == [(200, "")]
+    await client.until()
+    for _ in range(10):
+        await proxy.pass_time(50)
+        await client.exactly(100_000)
+    await client.ended()
+
+
+@pytest.mark.parametrize("request_", [GET, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9000\r\n\r\n"])
+async def test_whoever_stops_reading_is_reset(
+    serve: Serve, worker: Worker, monkeypatch: pytest.MonkeyPatch, request_: bytes
+) -> None:
+    monkeypatch.setattr(router.proxy.connection, "WRITE_HIGH", 10_000_000)
+    proxy = await serve(worker.endpoint, kernel=SMALL)
+    client = await proxy.connect(kernel=SMALL)
+    await client.send(request_.replace(b"Host: h", b"Host: h\r\nConnection: close"))
+    peer = await worker.asked()
+    await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + bytes(1_000_000))
+    await settle()
+    assert proxy.ends == [(200, "")]
+    await proxy.pass_time(122)
+    assert proxy.server.connections == set()
+    assert len(await client.reset_after()) < 1_000_000
+
+
+async def test_whoever_stops_reading_midway_is_reset(serve: Serve, workers: Hire) -> None:
+    worker = workers(kernel=SMALL)
+    proxy = await serve(worker.endpoint, kernel=SMALL)
+    client = await proxy.connect(kernel=SMALL)
+    await client.send(GET)
+    peer = await worker.asked()
+    await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+    while peer.send_some(bytes(1_000_000)):
+        await settle()
+    await proxy.pass_time(122)
+    assert proxy.ends == [(200, "client_gone")]
+    assert len(await client.reset_after()) < 100_000_000
+    with pytest.raises(OSError, match="reset"):
+        await peer.rest()
+
+
+async def test_a_client_that_sends_on_and_on_is_closed(serve: Serve, worker: Worker) -> None:
+    proxy = await serve(worker.endpoint, settings=Settings(limits=Limits(body=10)))
+    client = await proxy.ask(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9000\r\n\r\n")
+    assert (await answer(client)).status == 413
+    for _ in range(8):
+        await client.send(b"a")
+        await proxy.pass_time(3)
+        assert len(proxy.server.connections) == 1
+    client.send_some(b"a")
+    await proxy.pass_time(7)
+    assert proxy.server.connections == set()

@@ -59,7 +59,7 @@ async def test_the_record_of_an_exchange(proxy: Proxy, worker: Worker) -> None:
 @pytest.mark.parametrize(
     ("sent", "got"),
     [
-        (b"GET /%41?x=%zz&& HTTP/1.1|Host: H.example:8448", b"GET /%41?x=%zz&& HTTP/1.1|Host: H.example:8448"),
+        (b"GET /%41?x=%zz& HTTP/1.1|Host: H.example:84", b"GET /%41?x=%zz& HTTP/1.1|Host: H.example:84"),
         (b"GET /a? HTTP/1.1|Host: h", b"GET /a? HTTP/1.1|Host: h"),
         (b"GET http://h/a?b HTTP/1.1|Host: h", b"GET /a?b HTTP/1.1|Host: h"),
         (b"GET HTTPS://H:80 HTTP/1.1|Host: h:80", b"GET / HTTP/1.1|Host: h:80"),
@@ -68,7 +68,7 @@ async def test_the_record_of_an_exchange(proxy: Proxy, worker: Worker) -> None:
         (b"GET /a HTTP/1.1|Host: h|Connection: Upgrade, HTTP2-Settings|Upgrade: h2c|HTTP2-Settings: A",
          b"GET /a HTTP/1.1|Host: h"),
         (b"GET /a HTTP/1.1|Host: h|X: caf\xe9", b"GET /a HTTP/1.1|Host: h|X: caf\xe9"),
-        (b"GET /a HTTP/1.1|host:h|X_Forwarded-For: 1.1.1.1|Forwarded: for=1.1.1.1", b"GET /a HTTP/1.1|host:h"),
+        (b"GET /a HTTP/1.1|host:h|X_Forwarded-For: 1.1.1.1|Forwarded: for=1.1", b"GET /a HTTP/1.1|host:h"),
     ],
 )  # fmt: skip
 async def test_what_the_worker_gets(proxy: Proxy, worker: Worker, sent: bytes, got: bytes) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import resource
+from collections.abc import Coroutine
+
 import pytest
 
 import router.proxy.connection
@@ -222,3 +226,61 @@ async def test_endless_refused_requests_are_not_kept(serve: Serve, worker: Worke
     assert sum(len(connection._buffer) for connection in proxy.server.connections) <= READ + 16_384
     for _ in range(sent // len(request % 0) - 1):
         assert (await answer(client)).status == 404
+
+
+async def test_pipelined_requests_are_read_ahead_up_to_a_limit(serve: Serve, worker: Worker) -> None:
+    proxy = await serve(worker.endpoint, kernel=SMALL)
+    client = await proxy.connect(kernel=SMALL)
+    request = b"GET /%03d HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 7000 + b"\r\n\r\n"
+    requests = b"".join(request % number for number in range(600))
+    sent = await push(client, requests)
+    assert sent < len(requests)
+    assert sum(len(connection._buffer) for connection in proxy.server.connections) <= READ + 16_384
+    peer = await worker.accept()
+    for number in range(sent // len(request % 0)):
+        assert (await peer.until()).startswith(b"GET /%03d " % number)
+        await peer.send(OK)
+        await client.expect(OK)
+
+
+async def receive(peer: Peer, size: int) -> None:
+    """Reads that many bytes and keeps none."""
+    loop = asyncio.get_running_loop()
+    size -= len(peer._buffer)
+    peer._buffer = b""
+    while size > 0:
+        size -= len(await loop.sock_recv(peer.sock, READ))
+    assert size == 0
+
+
+async def watch(proxy: Proxy, *doing: Coroutine[None, None, None]) -> int:
+    """Does those things side by side; returns the most bytes that waited in the proxy at any time."""
+    tasks = [asyncio.create_task(each) for each in doing]
+    most = 0
+    while not all(task.done() for task in tasks):
+        most = max(most, unsent(proxy))
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    return most
+
+
+async def test_large_bodies_go_through_little_memory(serve: Serve, worker: Worker) -> None:
+    proxy = await serve(worker.endpoint, settings=Settings(limits=Limits(media_body=200_000_000)))
+    piece = bytes(2_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    async def send(peer: Peer) -> None:
+        for _ in range(100):
+            await peer.send(piece)
+
+    head = b"PUT /_matrix/media/x HTTP/1.1\r\nHost: h\r\nContent-Length: 200000000\r\n\r\n"
+    client = await proxy.ask(head)
+    peer = await worker.asked()
+    most = await watch(proxy, send(client), receive(peer, 200_000_000))
+    await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 200000000\r\n\r\n")
+    await client.until()
+    most = max(most, await watch(proxy, send(peer), receive(client, 200_000_000)))
+    assert most <= router.upstream.connection.WRITE_HIGH + READ
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000  # KiB
+    (exchange,) = proxy.recorder.ended
+    assert (exchange.bytes_in, exchange.bytes_out) == (200_000_000, 200_000_000)
