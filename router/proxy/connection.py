@@ -250,14 +250,14 @@ class ClientConnection(asyncio.Protocol):
         if self._minor == 1:
             self._write(head)
 
-    def send_head(self, message: ResponseMessage, head: bytes) -> None:
+    def send_head(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
         """Begins the answer; the connection ends with it where the client still sends, or wants it so."""
         if self._reading_body or self._context.draining or (message.until_close and not message.no_body):
             self._keep_alive = False
         unchunk = self.wants_payload and message.chunked
         if self._minor == 0:
             self._keep_alive = False
-        self._write(response_head(message, head, close=not self._keep_alive, unchunk=unchunk))
+        self._write(response_head(message, head, close=not self._keep_alive, unchunk=unchunk) + body)
 
     def send_body(self, data: bytes) -> None:
         """Passes a piece of the answer on."""

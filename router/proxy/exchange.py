@@ -59,8 +59,8 @@ class ClientStream(Protocol):
     def send_informational(self, head: bytes) -> None:
         """Passes a 1xx answer on."""
 
-    def send_head(self, message: ResponseMessage, head: bytes) -> None:
-        """Begins the answer."""
+    def send_head(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
+        """Begins the answer, with what has come of its body."""
 
     def send_body(self, data: bytes) -> None:
         """Passes a piece of the answer's body on."""
@@ -303,8 +303,8 @@ class Exchange:
         if self._client is not None:
             self._client.send_informational(head)
 
-    def on_response(self, message: ResponseMessage, head: bytes) -> None:
-        """Passes the final answer's head on; from here on nothing can be tried again."""
+    def on_response(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
+        """Passes the final answer's beginning on; from here on nothing can be tried again."""
         client = self._client
         if client is None:
             return
@@ -312,7 +312,8 @@ class Exchange:
         self._held.clear()
         self.first_byte = self._context.clock()
         self.status = message.status
-        client.send_head(message, head)
+        self.bytes_out = len(body)
+        client.send_head(message, head, body)
         self._arm(self._context.settings.timeouts.read)
 
     def on_response_body(self, data: bytes) -> None:

@@ -35,11 +35,11 @@ class ResponseSink(Protocol):
     def on_informational(self, head: bytes) -> None:
         """A 1xx answer, whole."""
 
-    def on_response(self, message: ResponseMessage, head: bytes) -> None:
-        """The final answer's head, parsed and as it came."""
+    def on_response(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
+        """The final answer's head, parsed and as it came, and what has come of its body with it."""
 
     def on_response_body(self, data: bytes) -> None:
-        """A piece of the body, framed as the head says unless decoding was asked for."""
+        """A further piece of the body, framed as the head says unless decoding was asked for."""
 
     def on_response_end(self) -> None:
         """The answer is whole; the connection is no longer the sink's."""
@@ -214,9 +214,11 @@ class UpstreamConnection(asyncio.Protocol):
                 return
         self._buffer = b""
         self._begin_body(message)
-        sink.on_response(message, head)
-        if self._sink is sink and (buffer or self._phase is Phase.IDLE):
-            self._read_body(sink, buffer)
+        piece, consumed = self._take_body(buffer)
+        # In one call, so that both are sent on in one write: a system call costs as much as deciding.
+        sink.on_response(message, head, piece)
+        if self._phase is Phase.IDLE and self._sink is sink:
+            self._end(sink, excess=consumed < len(buffer))
 
     def _begin_body(self, message: ResponseMessage) -> None:
         self._keep_alive = message.keep_alive
@@ -232,26 +234,30 @@ class UpstreamConnection(asyncio.Protocol):
             self._remaining = message.content_length
 
     def _read_body(self, sink: ResponseSink, data: bytes) -> None:
-        if self._phase is Phase.CHUNKED:
-            scanner = self._scanner
-            assert scanner is not None  # noqa: S101 - set with the phase; for the type checker only
-            piece, consumed = scanner.feed(data)
-            if scanner.done:
-                self._phase = Phase.IDLE
-        elif self._phase is Phase.LENGTH:
-            consumed = min(self._remaining, len(data))
-            piece = data if consumed == len(data) else data[:consumed]
-            self._remaining -= consumed
-            if not self._remaining:
-                self._phase = Phase.IDLE
-        elif self._phase is Phase.CLOSE:
-            piece, consumed = data, len(data)
-        else:
-            piece, consumed = b"", 0
+        piece, consumed = self._take_body(data)
         if piece:
             sink.on_response_body(piece)
         if self._phase is Phase.IDLE and self._sink is sink:
             self._end(sink, excess=consumed < len(data))
+
+    def _take_body(self, data: bytes) -> tuple[bytes, int]:
+        """What is passed on of `data`, and how much of it belongs to the body."""
+        if self._phase is Phase.CHUNKED:
+            scanner = self._scanner
+            assert scanner is not None  # noqa: S101 - set with the phase; for the type checker only
+            taken = scanner.feed(data)
+            if scanner.done:
+                self._phase = Phase.IDLE
+            return taken
+        if self._phase is Phase.LENGTH:
+            consumed = min(self._remaining, len(data))
+            self._remaining -= consumed
+            if not self._remaining:
+                self._phase = Phase.IDLE
+            return (data if consumed == len(data) else data[:consumed]), consumed
+        if self._phase is Phase.CLOSE:
+            return data, len(data)
+        return b"", 0
 
     def _end(self, sink: ResponseSink, *, excess: bool) -> None:
         self._sink = None

@@ -58,7 +58,7 @@ class Probe:
         """Nobody listens."""
         self._decide(error.message)
 
-    def on_response(self, message: ResponseMessage, head: bytes) -> None:  # noqa: ARG002 - a sink's signature
+    def on_response(self, message: ResponseMessage, head: bytes, body: bytes) -> None:  # noqa: ARG002 - a sink's signature
         """2xx is up."""
         self._decide("" if 200 <= message.status < 300 else f"{self._path} answered {message.status}")
         self.close()
