@@ -169,7 +169,7 @@ def say_change(endpoint: Endpoint, up: bool, reason: str) -> None:
 
 
 def serve(config: Config) -> int:
-    """Serves until a signal; returns the exit status, 1 where an address cannot be listened on."""
+    """Serves until a signal; returns the exit status, 1 where it cannot listen or write its log."""
     raise_descriptor_limit()
 
     async def main() -> None:
@@ -178,7 +178,7 @@ def serve(config: Config) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main())
-    except RouterError as error:
+    except (RouterError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the last word
         return 1
     return 0

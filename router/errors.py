@@ -11,18 +11,17 @@ RouterError
 │   ├── PortsInUse                         somebody listens where it wants to
 │   └── ProcessFailed                      a process of it ended, or never became ready
 └── ProxyError(status, errcode, reason)    only while serving
-    ├── ShuttingDown 503                   this program's own: `drain_timeout` is over
+    ├── InternalError 500                  a defect of this program
     ├── DownstreamError                    the client's doing
-    │   ├── BadRequest 400                 ├── HeadersTooLarge 431
-    │   ├── MethodNotAllowed 405           ├── MethodNotImplemented 501
-    │   ├── RequestTimeout 408             ├── VersionNotSupported 505
-    │   ├── BodyTooLarge 413               └── ClientGone 499
-    │   ├── UriTooLong 414
-    │   └── ExpectationFailed 417
+    │   ├── BadRequest 400                 ├── ExpectationFailed 417
+    │   ├── MethodNotAllowed 405           ├── HeadersTooLarge 431
+    │   ├── RequestTimeout 408             ├── ClientGone 499
+    │   ├── BodyTooLarge 413               ├── MethodNotImplemented 501
+    │   └── UriTooLong 414                 └── VersionNotSupported 505
     └── UpstreamError(retryable)           the worker's doing
         ├── ConnectFailed 502              ├── UpstreamTimeout 504
-        ├── BadResponse 502                └── UpstreamAborted 502
-        └── NoEndpointAvailable 503
+        │   └── ConnectTimeout 504         ├── UpstreamAborted 502
+        └── BadResponse 502                └── NoEndpointAvailable 503
 """
 
 from __future__ import annotations

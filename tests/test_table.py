@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import pytest
+
+from router.errors import ConfigError, UnknownUpstream
+from router.table import (
+    UNMATCHED,
+    Address,
+    Endpoint,
+    HashKey,
+    Pattern,
+    Policy,
+    PolicyKind,
+    Refusal,
+    Route,
+    RouteTable,
+    TcpAddress,
+    UnixAddress,
+    Upstream,
+    parse_address,
+)
+
+MAIN = Upstream(name="main", endpoints=(Endpoint(address=TcpAddress(host="127.0.0.1", port=8008)),))
+
+
+def route(name: str = "all", upstream: str | None = "main", **fields: object) -> Route:
+    return Route(name=name, pattern=Pattern(text="^/"), upstream=upstream, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:8008", TcpAddress(host="127.0.0.1", port=8008)),
+        ("localhost:0", TcpAddress(host="localhost", port=0)),
+        ("[::1]:65535", TcpAddress(host="::1", port=65535)),
+        ("unix:/run/x.sock", UnixAddress(path="/run/x.sock")),
+    ],
+)
+def test_an_address_is_read_and_written_alike(text: str, address: Address) -> None:
+    assert parse_address(text) == address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "8008",
+        ":8008",
+        "host",
+        "host:",
+        "host:x",
+        "host:٣",
+        "host:65536",
+        "::1:8008",
+        "unix:",
+        "unix:x",
+        "h:-1",
+    ],
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("methods", "method", "taken"),
+    [
+        (None, "POST", True),
+        ({"GET"}, "GET", True),
+        ({"GET"}, "HEAD", True),
+        ({"GET"}, "PUT", False),
+        ({"PUT"}, "HEAD", False),
+        ({"PUT"}, "GET", False),
+        ({"PUT"}, "OPTIONS", True),
+        ({"HEAD"}, "GET", False),
+    ],
+)
+def test_which_methods_a_route_takes(methods: set[str] | None, method: str, taken: bool) -> None:
+    assert route(methods=frozenset(methods) if methods else None).takes_method(method) is taken
+
+
+def test_a_table_ends_with_the_unmatched_route_once() -> None:
+    table = RouteTable(routes=(route(),), upstreams={"main": MAIN})
+    assert table.routes[-1] is UNMATCHED
+    assert RouteTable(routes=table.routes, upstreams=table.upstreams).routes == table.routes
+
+
+def test_an_empty_table_refuses_everything() -> None:
+    assert RouteTable(routes=(), upstreams={}).routes == (UNMATCHED,)
+
+
+def test_a_route_to_nowhere_is_refused_by_name() -> None:
+    with pytest.raises(UnknownUpstream, match="`all` goes to `mian`") as caught:
+        RouteTable(routes=(route(upstream="mian"),), upstreams={"main": MAIN})
+    assert "main" in caught.value.hint
+
+
+def test_the_name_of_the_last_route_is_taken() -> None:
+    with pytest.raises(ConfigError, match="unmatched"):
+        RouteTable(routes=(route("unmatched"),), upstreams={"main": MAIN})
+
+
+def test_a_table_cannot_be_changed_through_what_it_was_made_from() -> None:
+    upstreams = {"main": MAIN}
+    table = RouteTable(routes=(route(),), upstreams=upstreams)
+    upstreams.clear()
+    assert table.upstreams["main"] is MAIN
+    with pytest.raises(TypeError):
+        table.upstreams["x"] = MAIN  # type: ignore[index]
+
+
+def test_values_check_themselves() -> None:
+    with pytest.raises(ValueError, match="either"):
+        route(upstream=None)
+    with pytest.raises(ValueError, match="either"):
+        route(refusal=Refusal())
+    with pytest.raises(ValueError, match="weight"):
+        Endpoint(address=TcpAddress(host="h", port=1), weight=0)
+    with pytest.raises(ConfigError, match="no endpoints"):
+        Upstream(name="empty", endpoints=())
+    with pytest.raises(ValueError, match="status"):
+        Refusal(status=200)
+    with pytest.raises(ValueError, match="needs a key"):
+        Policy(kind=PolicyKind.CONSISTENT_HASH)
+    with pytest.raises(ValueError, match="needs a key"):
+        Policy(kind=PolicyKind.IP_HASH, key=HashKey(kind="user"))
+    with pytest.raises(ValueError, match="lower case"):
+        HashKey(kind="header", name="Authorization")
+    with pytest.raises(ValueError, match="needs a name"):
+        HashKey(kind="header")
