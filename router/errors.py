@@ -12,6 +12,7 @@ RouterError
 │   └── ProcessFailed                      a process of it ended, or never became ready
 └── ProxyError(status, errcode, reason)    only while serving
     ├── InternalError 500                  a defect of this program
+    ├── ShuttingDown 503                   this program's own: `drain_timeout` is over
     ├── DownstreamError                    the client's doing
     │   ├── BadRequest 400                 ├── ExpectationFailed 417
     │   ├── MethodNotAllowed 405           ├── HeadersTooLarge 431
