@@ -214,7 +214,7 @@ class Proxy:
         self.faults: list[dict[str, Any]] = []
         self._peers: list[Peer] = []
         self._listeners: list[asyncio.Server] = []
-        self._address: tuple[str, int] | str = ""
+        self.address: tuple[str, int] | str = ""
 
     async def listen(self, path: str | None = None, *, kernel: int = 0) -> None:
         """Listens on a free port, or on a unix socket."""
@@ -223,14 +223,14 @@ class Proxy:
         sock = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
         bound_buffers(sock, kernel)
         sock.bind(path or ("127.0.0.1", 0))
-        self._address = sock.getsockname()
+        self.address = sock.getsockname()
         self._listeners.append(await loop.create_server(self.server, sock=sock))
 
     async def connect(self, *, kernel: int = 0) -> Peer:
-        sock = socket.socket(socket.AF_UNIX if isinstance(self._address, str) else socket.AF_INET)
+        sock = socket.socket(socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET)
         bound_buffers(sock, kernel)
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, self._address)
+        await asyncio.get_running_loop().sock_connect(sock, self.address)
         peer = Peer(sock)
         self._peers.append(peer)
         return peer

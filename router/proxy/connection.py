@@ -115,12 +115,18 @@ class ClientConnection(asyncio.Protocol):
         self._unsent = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Learns who the client is; its first head has `timeouts.head` to come."""
+        """Learns who the client is; its first head has `timeouts.head` to come.
+
+        One that has reset its connection already has no name, yet what it sent can be read: it is not served,
+        since it would pass for a peer on this machine.
+        """
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH, low=WRITE_LOW)
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self._client = str(peer[0])
+        elif peer is None:
+            self.abort()
         self.arm(self._context.settings.timeouts.head)
 
     @property
@@ -252,7 +258,7 @@ class ClientConnection(asyncio.Protocol):
 
     def send_head(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
         """Begins the answer; the connection ends with it where the client still sends, or wants it so."""
-        if self._reading_body or self._context.draining or (message.until_close and not message.no_body):
+        if self._reading_body or (message.until_close and not message.no_body):
             self._keep_alive = False
         unchunk = self.wants_payload and message.chunked
         if self._minor == 0:
@@ -274,7 +280,7 @@ class ClientConnection(asyncio.Protocol):
         return self._send_reply(*error_reply(error, close=not self._keep_alive))
 
     def _end_with_answer(self) -> None:
-        if self._reading_body or self._minor == 0 or self._context.draining:
+        if self._reading_body or self._minor == 0:
             self._keep_alive = False
 
     def _send_reply(self, head: bytes, body: bytes) -> int:

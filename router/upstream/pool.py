@@ -103,7 +103,7 @@ class Pool:
     async def _connect(self, endpoint: Endpoint, waiter: ConnectWaiter) -> None:
         try:
             connection = await self._open_connection(endpoint)
-        except (OSError, RouterError) as error:
+        except (OSError, ValueError, RouterError) as error:  # a name that IDNA refuses is a ValueError
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             waiter.on_connect_failed(ConnectFailed(f"{endpoint.name}: {reason}"))
             return

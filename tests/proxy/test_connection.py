@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
 import router.proxy.connection
 from router.settings import Limits, Settings, Timeouts
 from tests.dialogues import Hire, Serve
-from tests.wire import SMALL, Proxy, answer, settle
+from tests.wire import SMALL, Peer, Proxy, answer, settle
 from tests.worker import OK, Worker
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -183,13 +184,18 @@ async def test_a_client_can_read_its_refusal_while_it_still_sends(serve: Serve, 
     await client.ended()
 
 
-async def test_lingering_ends_without_a_reset(serve: Serve, worker: Worker) -> None:
-    """What the client has not read yet must not be lost when our patience ends."""
-    proxy = await serve(worker.endpoint, settings=Settings(limits=Limits(body=1000)))
-    client = await proxy.ask(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000\r\n\r\n")
-    await proxy.pass_time(6)
+async def test_lingering_ends_without_a_reset(proxy: Proxy, worker: Worker) -> None:
+    """What the kernel still holds for a client that reads slowly must not be lost when our patience ends."""
+    client = await proxy.connect(kernel=SMALL)
+    await client.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n")
+    peer = await worker.asked()
+    await peer.send(b"HTTP/1.1 401 No\r\nContent-Length: 200000\r\n\r\n" + bytes(200_000))
+    await settle()
+    await proxy.pass_time(4)
+    assert len(proxy.server.connections) == 1
+    await proxy.pass_time(3)
     assert proxy.server.connections == set()
-    assert (await answer(client)).status == 413
+    assert (await answer(client)).status == 401
     await client.ended()
 
 
@@ -326,10 +332,29 @@ async def test_a_client_that_sends_on_and_on_is_closed(serve: Serve, worker: Wor
     proxy = await serve(worker.endpoint, settings=Settings(limits=Limits(body=10)))
     client = await proxy.ask(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9000\r\n\r\n")
     assert (await answer(client)).status == 413
-    for _ in range(8):
+    for _ in range(9):
         await client.send(b"a")
         await proxy.pass_time(3)
         assert len(proxy.server.connections) == 1
-    client.send_some(b"a")
-    await proxy.pass_time(7)
+    await client.send(b"a")
+    await proxy.pass_time(4)
     assert proxy.server.connections == set()
+
+
+async def test_a_client_without_a_name_is_not_taken_for_a_local_one(proxy: Proxy, worker: Worker) -> None:
+    """Its address is gone with its reset; the request that came before could still be read and sent on."""
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(OK)
+    await client.expect(OK)
+    assert isinstance(proxy.address, tuple)
+    gone = Peer(socket.create_connection(proxy.address, source_address=("127.0.0.2", 0)))
+    gone.send_some(b"POST" + GET[3:])
+    gone.reset()
+    await settle()
+    await peer.silent()
+    assert len(proxy.recorder.begun) == 1
+    there = Peer(socket.create_connection(proxy.address, source_address=("127.0.0.2", 0)))
+    there.send_some(GET)
+    await peer.expect(AT_WORKER.replace(b"For: 127.0.0.1", b"For: 127.0.0.2"))
+    there.close()

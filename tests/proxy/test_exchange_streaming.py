@@ -224,6 +224,7 @@ async def test_endless_refused_requests_are_not_kept(serve: Serve, worker: Worke
     sent = await push(client, requests)
     assert sent < len(requests)
     assert sum(len(connection._buffer) for connection in proxy.server.connections) <= READ + 16_384
+    assert unsent(proxy) <= router.proxy.connection.WRITE_HIGH + 1000
     for _ in range(sent // len(request % 0) - 1):
         assert (await answer(client)).status == 404
 

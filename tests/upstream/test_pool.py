@@ -82,8 +82,9 @@ async def test_a_worker_by_its_name(serve: Serve, worker: Worker) -> None:
     await client.expect(OK)
 
 
-async def test_a_name_that_is_none_cannot_be_reached(serve: Serve) -> None:
-    proxy = await serve(tcp(8008, "no-such-host.invalid"))
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "a" * 70 + ".invalid", "a..b"])
+async def test_a_name_that_is_none_cannot_be_reached(serve: Serve, name: str) -> None:
+    proxy = await serve(tcp(8008, name))
     assert (await answer(await proxy.ask(GET))).status == 502
     assert proxy.ends == [(502, "connect_failed")]
 
