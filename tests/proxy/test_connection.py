@@ -164,6 +164,14 @@ async def test_what_is_refused_is_told_as_matrix_json(
     assert [exchange.status for exchange in proxy.recorder.ended] == [status]
 
 
+async def test_a_refused_head_request_has_no_body(proxy: Proxy) -> None:
+    closed = b"HEAD /_synapse/admin HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    for head in (b"HEAD / HTTP/1.1\r\n\r\n", closed):
+        client = await proxy.ask(head)
+        assert b"\r\nContent-Length: " in await client.until()
+        await client.ended()
+
+
 async def test_what_is_just_within_the_limits_passes(serve: Serve, worker: Worker) -> None:
     limits = Limits(request_line=256, headers=512, header_count=8, body=1000, media_body=2000)
     proxy = await serve(worker.endpoint, settings=Settings(limits=limits))

@@ -158,6 +158,22 @@ async def test_a_request_lost_on_a_kept_alive_connection(
         await worker.lonely()
 
 
+async def test_half_a_body_is_sent_again_and_then_the_other_half(proxy: Proxy, worker: Worker) -> None:
+    client, peer = await kept_alive(proxy, worker)
+    whole = sending(b"PUT", b"0123456789")
+    await client.send(whole[:-5])
+    sent = await peer.exactly(len(whole) + len(FORWARDED) - 7)
+    peer.close()
+    fresh = await worker.accept()
+    await fresh.expect(sent)
+    await client.send(whole[-5:])
+    await fresh.expect(b"56789")
+    await fresh.send(OK)
+    await client.expect(OK)
+    (_, exchange) = proxy.recorder.ended
+    assert (exchange.attempts, exchange.bytes_in) == (2, 10)
+
+
 async def test_a_request_is_sent_again_once(proxy: Proxy, worker: Worker) -> None:
     client, peer = await kept_alive(proxy, worker)
     await client.send(GET)
