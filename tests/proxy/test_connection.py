@@ -234,7 +234,9 @@ async def test_a_client_that_asks_for_it_is_closed(proxy: Proxy, worker: Worker)
 
 
 async def test_an_idle_client_is_closed_in_time(proxy: Proxy, worker: Worker) -> None:
-    client = await proxy.ask(GET)
+    client = await proxy.ask(GET[:9])
+    await settle()
+    await client.send(GET[9:])
     peer = await worker.asked()
     await peer.send(OK)
     await client.expect(OK)

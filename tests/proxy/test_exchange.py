@@ -174,14 +174,16 @@ async def test_half_a_body_is_sent_again_and_then_the_other_half(proxy: Proxy, w
     assert (exchange.attempts, exchange.bytes_in) == (2, 10)
 
 
-async def test_a_request_is_sent_again_once(proxy: Proxy, worker: Worker) -> None:
-    client, peer = await kept_alive(proxy, worker)
-    await client.send(GET)
-    await peer.until()
-    peer.close()
-    (await worker.asked()).close()
+async def test_a_request_is_sent_again_once(serve: Serve, workers: Hire) -> None:
+    """However many candidates there are: a request that ends workers must not end all of them."""
+    staff = [workers() for _ in range(3)]
+    proxy = await serve(*(worker.endpoint for worker in staff))
+    client = await proxy.ask(GET)
+    (await staff[0].asked()).close()
+    (await staff[1].asked()).close()
     assert (await answer(client)).status == 502
-    await worker.lonely()
+    await staff[2].lonely()
+    assert proxy.recorder.ended[0].attempts == 2
 
 
 async def test_a_request_is_not_sent_again_once_an_answer_has_begun(proxy: Proxy, worker: Worker) -> None:
@@ -274,6 +276,17 @@ async def test_a_client_may_leave_while_its_worker_is_connected_to(
     await settle()
     assert proxy.ends == [(499, "client_gone")]
     assert proxy.pool._connecting == set()
+
+
+async def test_little_is_held_while_a_worker_is_connected_to(
+    serve: Serve, worker: Worker, dead_end: Callable[[Endpoint], None]
+) -> None:
+    dead_end(worker.endpoint)
+    proxy = await serve(worker.endpoint)
+    client = await proxy.ask(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000\r\n\r\n")
+    while client.send_some(bytes(1_000_000)):
+        await settle()
+    assert 0 < proxy.recorder.begun[0].bytes_in <= 65_536 + 256_000
 
 
 @pytest.mark.parametrize("route", [None, 5.0])

@@ -21,6 +21,8 @@ from tests.worker import OK, Worker
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 FORWARDED = b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+TINY = 4096
+"""A kernel buffer that one request fills; slow to read from."""
 READ = 256_000
 """The most that uvloop reads at once."""
 SIZE = 16_000_000
@@ -138,43 +140,65 @@ async def test_a_worker_paused_by_the_end_of_an_answer_reads_the_next(serve: Ser
     await client.exactly(60_000)
 
 
-@pytest.mark.usefixtures("small_buffers")
-async def test_a_client_stays_paused_when_its_worker_is_full_at_once(
-    serve: Serve, workers: Hire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    worker = workers(kernel=SMALL)
-    proxy = await serve(worker.endpoint, settings=Settings(limits=Limits(body=50_000_000)))
-    connect = type(proxy.pool)._open_connection
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections to workers are made late, and the kernel takes little on them."""
+    connect = Pool._open_connection
 
     async def connect_late(pool: Pool, endpoint: Endpoint) -> UpstreamConnection:
         await settle()
         connection = await connect(pool, endpoint)
         assert connection._transport is not None
-        bound_buffers(connection._transport.get_extra_info("socket"), SMALL)
+        bound_buffers(connection._transport.get_extra_info("socket"), TINY)
         return connection
 
     monkeypatch.setattr(Pool, "_open_connection", connect_late)
-    body = bytes(8_000_000)
+
+
+@pytest.mark.usefixtures("small_buffers", "narrow")
+async def test_a_client_stays_paused_when_its_worker_is_full_at_once(serve: Serve, workers: Hire) -> None:
+    worker = workers(kernel=SMALL)
+    proxy = await serve(worker.endpoint, settings=Settings(limits=Limits(body=SIZE)))
     client = await proxy.ask(
-        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8000000\r\n\r\n" + body[:200_000]
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % SIZE + bytes(200_000)
     )
-    await push(client, body[200_000:])
+    await push(client, bytes(SIZE - 200_000))
     assert proxy.recorder.begun[0].bytes_in > 65_536
     assert unsent(proxy) <= 2 * READ
 
 
-@pytest.mark.usefixtures("small_buffers")
+@pytest.mark.usefixtures("small_buffers", "narrow")
 async def test_a_client_that_leaves_is_noticed_when_its_worker_reads_nothing(
     serve: Serve, workers: Hire
 ) -> None:
-    worker = workers(kernel=SMALL)
+    """Its request is whole: nothing is gained by not reading on."""
+    worker = workers(kernel=TINY)
     proxy = await serve(worker.endpoint)
-    client = await proxy.ask(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n" + bytes(100_000))
+    client = await proxy.ask(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n" + bytes(60_000))
     await worker.asked()
     await settle()
+    assert proxy.recorder.begun[0].bytes_in == 60_000
+    assert unsent(proxy) > 2000
     client.close()
     await settle()
     assert proxy.ends == [(499, "client_gone")]
+
+
+@pytest.mark.usefixtures("small_buffers", "narrow")
+async def test_a_client_has_its_time_from_when_its_worker_reads_again(serve: Serve, workers: Hire) -> None:
+    worker = workers(kernel=TINY)
+    proxy = await serve(worker.endpoint)
+    client = await proxy.ask(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 60001\r\n\r\n" + bytes(60_000))
+    peer = await worker.asked()
+    await settle()
+    assert proxy.recorder.begun[0].bytes_in == 60_000
+    await proxy.pass_time(50)
+    await peer.exactly(60_000)
+    await proxy.pass_time(50)
+    await client.send(b"a")
+    await peer.expect(b"a")
+    await peer.send(OK)
+    await client.expect(OK)
 
 
 @pytest.mark.parametrize("leave", [Peer.close, Peer.reset, Peer.finish])
