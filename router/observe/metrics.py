@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from router.errors import ClientGone, DownstreamError
+from router.errors import ClientGone, DownstreamError, ShuttingDown
 from router.observe.record import Record
 
 NONE = "none"
@@ -36,8 +36,8 @@ def _reasons(error: type[DownstreamError]) -> set[str]:
     return {error.reason}.union(*map(_reasons, error.__subclasses__()))
 
 
-NOT_A_FAILURE = frozenset({"guard", "unmatched", "route", *_reasons(DownstreamError)})
-"""Reasons that are a client's doing, or what the table asks for: counted, but nothing that needs repair."""
+NOT_A_FAILURE = frozenset({"guard", "unmatched", "route", ShuttingDown.reason, *_reasons(DownstreamError)})
+"""Reasons that are a client's doing, or what the table or a signal asks for: counted, nothing to repair."""
 
 
 class Failure(NamedTuple):

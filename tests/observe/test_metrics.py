@@ -114,6 +114,7 @@ def test_errors_are_those_the_router_made() -> None:
         (404, "unmatched", False),
         (404, "guard", False),
         (503, "route", False),
+        (503, "drain", False),
     ],
 )
 def test_a_failure_is_what_somebody_should_repair(status: int, reason: str, *, kept: bool) -> None:
