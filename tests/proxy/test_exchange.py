@@ -287,6 +287,8 @@ async def test_little_is_held_while_a_worker_is_connected_to(
     while client.send_some(bytes(1_000_000)):
         await settle()
     assert 0 < proxy.recorder.begun[0].bytes_in <= 65_536 + 256_000
+    await proxy.pass_time(6)
+    assert (await answer(client)).status == 504
 
 
 @pytest.mark.parametrize("route", [None, 5.0])
