@@ -28,7 +28,7 @@ from router.settings import Config
 from router.table import Endpoint, RouteTable
 from router.upstream.health import HealthChecker
 from router.upstream.pool import Pool
-from router.upstream.state import EndpointStates
+from router.upstream.state import EndpointState, EndpointStates
 
 
 class Observers:
@@ -59,7 +59,7 @@ class Application:
         self.config = config
         self.started = time.time()
         self.guard = Guard(settings.guard)
-        self.states = EndpointStates(time.time)
+        self.states = EndpointStates(time.time, say_change)
         self.metrics = Metrics()
         self.access_log = AccessLog(settings.access_log)
         self.deadlines = Deadlines()
@@ -84,7 +84,6 @@ class Application:
             settings=settings.health,
             states=self.states,
             pool=self.pool,
-            on_change=say_change,
         )
         self.ticker = Ticker(
             loop,
@@ -163,9 +162,10 @@ def endpoints_of(table: RouteTable) -> Iterable[Endpoint]:
     return [endpoint for upstream in table.upstreams.values() for endpoint in upstream.endpoints]
 
 
-def say_change(endpoint: Endpoint, up: bool, reason: str) -> None:
+def say_change(state: EndpointState) -> None:
     """One line for an endpoint that went up or down."""
-    print(f"endpoint {endpoint.name} is " + ("up" if up else f"down: {reason}"), file=sys.stderr, flush=True)  # noqa: T201
+    now = "up" if state.up else f"down: {state.reason}"
+    print(f"endpoint {state.name} is {now}", file=sys.stderr, flush=True)  # noqa: T201 - a line of the log
 
 
 def serve(config: Config) -> int:

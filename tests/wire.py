@@ -194,7 +194,10 @@ class Proxy:
         self.now = 1000.0
         self.recorder = Recorder()
         self.deadlines = Deadlines()
-        self.states = EndpointStates(lambda: self.now)
+        self.changes: list[tuple[str, bool, str]] = []
+        self.states = EndpointStates(
+            lambda: self.now, lambda state: self.changes.append((state.name, state.up, state.reason))
+        )
         self.pool = Pool(
             loop=asyncio.get_running_loop(),
             judge=Guard(self.settings.guard).judge_sockaddr,

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from router.errors import ConnectFailed, UpstreamError
 from router.http1.responses import ResponseMessage
 from router.settings import Health
-from router.table import Endpoint
+from router.table import Endpoint, UnixAddress
 from router.upstream.connection import UpstreamConnection
 from router.upstream.pool import Pool
 from router.upstream.state import EndpointStates
 
 DOWN_INTERVAL = 1.0
 """Seconds between two checks of an endpoint that is down: a worker that is back serves soon."""
-
-OnChange = Callable[[Endpoint, bool, str], None]
-"""Told of an endpoint that went up (True) or down (False), with the reason."""
 
 
 class Probe:
@@ -50,7 +47,9 @@ class Probe:
             self._decide("")
             self.close()
             return
-        head = f"GET {self._path} HTTP/1.1\r\nHost: {connection.endpoint.name}\r\nConnection: close\r\n\r\n"
+        endpoint = connection.endpoint
+        host = "localhost" if isinstance(endpoint.address, UnixAddress) else endpoint.name
+        head = f"GET {self._path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         connection.send(head.encode("ascii"), method="GET", decode=False, sink=self)
         connection.end_request()
 
@@ -86,7 +85,7 @@ class Probe:
 class HealthChecker:
     """Asks every endpoint again and again, one task for each address."""
 
-    __slots__ = ("_endpoints", "_on_change", "_pool", "_settings", "_states", "_tasks")
+    __slots__ = ("_endpoints", "_pool", "_settings", "_states", "_tasks")
 
     def __init__(
         self,
@@ -95,13 +94,11 @@ class HealthChecker:
         settings: Health,
         states: EndpointStates,
         pool: Pool,
-        on_change: OnChange,
     ) -> None:
         self._endpoints = tuple({endpoint.name: endpoint for endpoint in endpoints}.values())
         self._settings = settings
         self._states = states
         self._pool = pool
-        self._on_change = on_change
         self._tasks: list[asyncio.Task[None]] = []
 
     async def check_all(self) -> None:
@@ -116,9 +113,10 @@ class HealthChecker:
         else:
             reason = await self._ask(endpoint)
         self._states.mark_checked(endpoint)
-        states = self._states
-        if states.mark_down(endpoint, reason) if reason else states.mark_up(endpoint):
-            self._on_change(endpoint, not reason, reason)
+        if reason:
+            self._states.mark_down(endpoint, reason)
+        else:
+            self._states.mark_up(endpoint)
 
     async def _ask(self, endpoint: Endpoint) -> str:
         timeout = self._settings.timeout

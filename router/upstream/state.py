@@ -27,16 +27,21 @@ class EndpointState:
         self.failures = 0
 
 
+OnChange = Callable[[EndpointState], None]
+"""Told of an endpoint that has just gone up or down."""
+
+
 class EndpointStates:
     """All endpoints' states and round robin's current weights: the `EndpointView` of a decision.
 
     An endpoint counts as up until a connection to it fails or a health check says otherwise.
     """
 
-    __slots__ = ("_rotations", "_states", "_wall_clock")
+    __slots__ = ("_on_change", "_rotations", "_states", "_wall_clock")
 
-    def __init__(self, wall_clock: Callable[[], float]) -> None:
+    def __init__(self, wall_clock: Callable[[], float], on_change: OnChange | None = None) -> None:
         self._wall_clock = wall_clock
+        self._on_change = on_change
         self._states: dict[str, EndpointState] = {}
         self._rotations: dict[str, tuple[int, ...]] = {}
 
@@ -72,6 +77,8 @@ class EndpointStates:
             state.up = False
             state.since = self._wall_clock()
         state.reason = reason
+        if news and self._on_change is not None:
+            self._on_change(state)
         return news
 
     def mark_up(self, endpoint: Endpoint) -> bool:
@@ -82,6 +89,8 @@ class EndpointStates:
             state.up = True
             state.since = self._wall_clock()
             state.reason = ""
+            if self._on_change is not None:
+                self._on_change(state)
         return news
 
     def mark_checked(self, endpoint: Endpoint) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -15,37 +17,29 @@ from tests.wire import Peer, Proxy, answer, tcp
 from tests.worker import OK, Worker
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+DEFAULT = Health()
 ASKS = b"GET /health HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n"
 
 
-class Watch:
-    """A checker, and what it has said."""
+class Watch(Protocol):
+    """Makes a checker of these endpoints."""
 
-    def __init__(self, proxy: Proxy, endpoints: tuple[Endpoint, ...], settings: Health) -> None:
-        self.said: list[tuple[str, bool, str]] = []
-        self.checker = HealthChecker(
-            endpoints=endpoints,
-            settings=settings,
-            states=proxy.states,
-            pool=proxy.pool,
-            on_change=lambda endpoint, up, reason: self.said.append((endpoint.name, up, reason)),
-        )
-
-
-Watching = Callable[..., Watch]
+    def __call__(self, proxy: Proxy, *endpoints: Endpoint, settings: Health = DEFAULT) -> HealthChecker: ...
 
 
 @pytest.fixture
-async def watch() -> AsyncIterator[Watching]:
-    made: list[Watch] = []
+async def watch() -> AsyncIterator[Watch]:
+    made: list[HealthChecker] = []
 
-    def make(proxy: Proxy, *endpoints: Endpoint, **settings: float | str) -> Watch:
-        made.append(Watch(proxy, endpoints, Health(**settings)))  # type: ignore[arg-type] # as written
+    def make(proxy: Proxy, *endpoints: Endpoint, settings: Health = DEFAULT) -> HealthChecker:
+        made.append(
+            HealthChecker(endpoints=endpoints, settings=settings, states=proxy.states, pool=proxy.pool)
+        )
         return made[-1]
 
     yield make
-    for each in made:
-        await each.checker.stop()
+    for checker in made:
+        await checker.stop()
 
 
 def answers(text: bytes) -> Callable[[Peer], object]:
@@ -58,39 +52,39 @@ def answers(text: bytes) -> Callable[[Peer], object]:
 
 
 async def test_a_connection_is_the_check_where_there_is_no_path(
-    serve: Serve, workers: Hire, watch: Watching
+    serve: Serve, workers: Hire, watch: Watch
 ) -> None:
     worker = workers()
     proxy = await serve(worker.endpoint)
-    watching = watch(proxy, worker.endpoint)
-    await watching.checker.check_all()
+    checker = watch(proxy, worker.endpoint)
+    await checker.check_all()
     assert proxy.states.is_up(worker.endpoint)
     await (await worker.accept()).ended()
     proxy.now += 5
     worker.refuse()
-    await watching.checker.check_all()
+    await checker.check_all()
     state = proxy.states.state(worker.endpoint)
     assert (state.up, state.since, state.checked) == (False, 1005.0, 1005.0)
-    ((name, up, reason),) = watching.said
+    ((name, up, reason),) = proxy.changes
     assert (name, up) == (worker.endpoint.name, False)
     assert "refused" in reason
-    await watching.checker.check_all()
-    assert len(watching.said) == 1
+    await checker.check_all()
+    assert len(proxy.changes) == 1
 
 
-async def test_a_worker_that_comes_back_is_up_again(serve: Serve, workers: Hire, watch: Watching) -> None:
+async def test_a_worker_that_comes_back_is_up_again(serve: Serve, workers: Hire, watch: Watch) -> None:
     worker = workers()
     port = worker.sock.getsockname()[1]
     proxy = await serve(worker.endpoint)
-    watching = watch(proxy, worker.endpoint)
+    checker = watch(proxy, worker.endpoint)
     worker.refuse()
-    await watching.checker.check_all()
+    await checker.check_all()
     refused = await answer(await proxy.ask(GET))
     assert refused.status == 503
     back = Worker(port=port)
     try:
-        await watching.checker.check_all()
-        assert [up for _, up, _ in watching.said] == [False, True]
+        await checker.check_all()
+        assert [up for _, up, _ in proxy.changes] == [False, True]
         client = await proxy.ask(GET)
         await (await back.accept()).ended()
         peer = await back.asked()
@@ -112,68 +106,72 @@ async def test_a_worker_that_comes_back_is_up_again(serve: Serve, workers: Hire,
     ],
 )
 async def test_a_path_must_answer_2xx(
-    proxy: Proxy, worker: Worker, watch: Watching, text: bytes, up: bool
+    proxy: Proxy, worker: Worker, watch: Watch, text: bytes, up: bool
 ) -> None:
     worker.behave(answers(text))  # type: ignore[arg-type] # a coroutine function
-    await watch(proxy, worker.endpoint, path="/health").checker.check_all()
+    await watch(proxy, worker.endpoint, settings=Health(path="/health")).check_all()
     assert proxy.states.is_up(worker.endpoint) is up
     assert proxy.pool._open == set(), "the connection of a check is nobody else's"
 
 
-async def test_what_is_asked(proxy: Proxy, worker: Worker, watch: Watching) -> None:
-    checking = asyncio.create_task(watch(proxy, worker.endpoint, path="/health").checker.check_all())
+@pytest.mark.parametrize("path", ["", "worker.sock"])
+async def test_what_is_asked(serve: Serve, workers: Hire, watch: Watch, tmp_path: Path, path: str) -> None:
+    worker = workers(str(tmp_path / path) if path else None)
+    proxy = await serve(worker.endpoint)
+    checking = asyncio.create_task(watch(proxy, worker.endpoint, settings=Health(path="/health")).check_all())
     peer = await worker.accept()
-    await peer.expect(ASKS % worker.endpoint.name.encode())
+    await peer.expect(ASKS % (b"localhost" if path else worker.endpoint.name.encode()))
     await peer.send(OK)
     await checking
     await peer.ended()
 
 
 async def test_a_worker_that_does_not_answer_in_time_is_down(
-    proxy: Proxy, worker: Worker, watch: Watching
+    proxy: Proxy, worker: Worker, watch: Watch
 ) -> None:
-    watching = watch(proxy, worker.endpoint, path="/health", timeout=0.05)
-    await watching.checker.check_all()
-    assert [reason for _, _, reason in watching.said] == [f"{worker.endpoint.name}: no answer within 0.05 s"]
+    checker = watch(proxy, worker.endpoint, settings=Health(path="/health", timeout=0.05))
+    await checker.check_all()
+    assert [reason for _, _, reason in proxy.changes] == [f"{worker.endpoint.name}: no answer within 0.05 s"]
     await (await worker.asked()).ended()
 
 
 async def test_a_request_under_way_is_a_check_of_an_endpoint_that_is_up(
-    proxy: Proxy, worker: Worker, watch: Watching
+    proxy: Proxy, worker: Worker, watch: Watch
 ) -> None:
-    watching = watch(proxy, worker.endpoint)
+    checker = watch(proxy, worker.endpoint)
     await proxy.ask(GET)
     await worker.asked()
-    await watching.checker.check_all()
+    await checker.check_all()
     await worker.lonely()
     assert proxy.states.is_up(worker.endpoint)
 
 
 async def test_an_endpoint_that_refuses_is_not_up_for_an_old_connection(
-    proxy: Proxy, worker: Worker, watch: Watching
+    proxy: Proxy, worker: Worker, watch: Watch
 ) -> None:
     """A worker that ends serves what it has begun, and takes nothing new."""
-    watching = watch(proxy, worker.endpoint)
+    checker = watch(proxy, worker.endpoint)
     await proxy.ask(GET)
     await worker.asked()
     worker.refuse()
     assert (await answer(await proxy.ask(GET))).status == 502
-    await watching.checker.check_all()
+    assert [(name, up) for name, up, _ in proxy.changes] == [(worker.endpoint.name, False)]
+    await checker.check_all()
     assert not proxy.states.is_up(worker.endpoint)
     assert (await answer(await proxy.ask(GET))).status == 503
 
 
-async def test_one_address_is_asked_once(proxy: Proxy, worker: Worker, watch: Watching) -> None:
+async def test_one_address_is_asked_once(proxy: Proxy, worker: Worker, watch: Watch) -> None:
     again = tcp(worker.sock.getsockname()[1], weight=2)
-    await watch(proxy, worker.endpoint, again).checker.check_all()
+    await watch(proxy, worker.endpoint, again).check_all()
     await worker.accept()
     await worker.lonely()
 
 
-async def test_endpoints_are_asked_again_and_again(proxy: Proxy, worker: Worker, watch: Watching) -> None:
-    watching = watch(proxy, worker.endpoint, interval=0.01)
-    watching.checker.start()
+async def test_endpoints_are_asked_again_and_again(proxy: Proxy, worker: Worker, watch: Watch) -> None:
+    checker = watch(proxy, worker.endpoint, settings=Health(interval=0.01))
+    checker.start()
     for _ in range(3):
         await (await worker.accept()).ended()
-    await watching.checker.stop()
+    await checker.stop()
     await worker.lonely()

@@ -82,6 +82,24 @@ async def test_a_worker_by_its_name(serve: Serve, worker: Worker) -> None:
     await client.expect(OK)
 
 
+async def test_a_name_with_several_addresses(
+    serve: Serve, workers: Hire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one is tried where the first refuses."""
+    refusing, listening = workers(), workers()
+    addresses = [worker.sock.getsockname() for worker in (refusing, listening)]
+    refusing.refuse()
+
+    async def resolve(_: Pool, __: TcpAddress) -> list[tuple[str, int]]:
+        return addresses
+
+    monkeypatch.setattr(Pool, "_resolve", resolve)
+    proxy = await serve(tcp(8008, "worker.example"))
+    client = await proxy.ask(GET)
+    await (await listening.asked()).send(OK)
+    await client.expect(OK)
+
+
 @pytest.mark.parametrize("name", ["no-such-host.invalid", "a" * 70 + ".invalid", "a..b"])
 async def test_a_name_that_is_none_cannot_be_reached(serve: Serve, name: str) -> None:
     proxy = await serve(tcp(8008, name))
