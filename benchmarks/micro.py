@@ -182,7 +182,11 @@ def _parts(opened: Lane, requests: list[bytes]) -> dict[str, Call]:
 
     def request_of(message: RequestMessage) -> RequestHead:
         return RequestHead(
-            method=message.method, target=message.target, headers=message.headers, client=CLIENT
+            method=message.method,
+            target=message.target,
+            headers=message.headers,
+            fields=message.fields,
+            client=CLIENT,
         )
 
     def read_answer(_: bytes) -> None:

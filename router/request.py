@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
 from router.errors import BadRequest, MethodNotAllowed, MethodNotImplemented
@@ -36,8 +36,9 @@ class RequestHead:
     `target` is what is forwarded: what was received, byte for byte, or the origin-form of an absolute
     one, whose host part is then `authority` (`host` or `host:port`, otherwise empty). `path` is the
     raw path that Synapse reads (up to the `?`), `query` what follows the `?`. Header names are in
-    lower case. `client` is the peer's address as text, `''` on a unix socket. `reshaped` says that
-    decoding moves a border between segments: the normalised path may be another place.
+    lower case; `fields` holds the first value of each, made from `headers` where the caller has none
+    yet. `client` is the peer's address as text, `''` on a unix socket. `reshaped` says that decoding
+    moves a border between segments: the normalised path may be another place.
 
     Raises MethodNotImplemented for what llhttp does not know, MethodNotAllowed for CONNECT and TRACE,
     and BadRequest for a target that is not served: neither a path nor `http(s)://host…` (RFC 9112
@@ -52,6 +53,7 @@ class RequestHead:
         "_normalised",
         "authority",
         "client",
+        "fields",
         "headers",
         "method",
         "path",
@@ -67,6 +69,7 @@ class RequestHead:
         target: bytes,
         headers: Sequence[tuple[bytes, bytes]] = (),
         client: str = "",
+        fields: Mapping[bytes, bytes] | None = None,
     ) -> None:
         if method not in METHODS:
             raise _refused_method(method)
@@ -80,6 +83,7 @@ class RequestHead:
         self.target = target
         self.path = path
         self.headers = headers
+        self.fields = dict(reversed(headers)) if fields is None else fields
         self.client = client
         self.reshaped = b"//" in path or b"/." in path
         self._normalised: bytes | None = path
@@ -102,10 +106,7 @@ class RequestHead:
 
     def header(self, name: bytes) -> bytes:
         """The first value of that field, or an empty one."""
-        for field_name, value in self.headers:
-            if field_name == name:
-                return value
-        return b""
+        return self.fields.get(name, b"")
 
 
 def normalise(path: bytes) -> bytes:

@@ -58,7 +58,8 @@ class RequestMessage:
     """One request head.
 
     `target` as on the line; `minor` of HTTP/1.x; `headers` with names in lower case and values without
-    blanks around them; `lines` the same fields as they came, without CRLF, in the same order.
+    blanks around them, `fields` the first value of each name; `lines` the same fields as they came,
+    without CRLF, in the same order.
     `content_length` is -1 where there is none, `host` empty where an HTTP/1.0 client sent none.
     `expect_continue`: the client holds its body back for a 100. `upgrade`: another protocol was asked
     for, which is ignored (RFC 9110 section 7.8) and not forwarded.
@@ -68,6 +69,7 @@ class RequestMessage:
         "chunked",
         "content_length",
         "expect_continue",
+        "fields",
         "headers",
         "host",
         "keep_alive",
@@ -85,6 +87,7 @@ class RequestMessage:
         target: bytes,
         minor: int,
         headers: list[tuple[bytes, bytes]],
+        fields: dict[bytes, bytes],
         lines: list[bytes],
         host: bytes,
     ) -> None:
@@ -92,6 +95,7 @@ class RequestMessage:
         self.target = target
         self.minor = minor
         self.headers = headers
+        self.fields = fields
         self.lines = lines
         self.host = host
         self.content_length = -1
@@ -172,15 +176,16 @@ def parse_request(head: bytes, limits: Limits) -> RequestMessage:
         raise _refused_by_llhttp(error, lines) from None
 
     headers = split_fields(lines)
-    fields = dict(headers)
+    first = fields = dict(headers)
     if len(fields) != len(headers):
-        fields = join_repeated(headers)
+        first, fields = dict(reversed(headers)), join_repeated(headers)
         _check_one_host(headers)
     message = RequestMessage(
         method=method,
         target=target,
         minor=minor,
         headers=headers,
+        fields=first,
         lines=lines,
         host=fields.get(b"host", b""),
     )

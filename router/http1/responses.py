@@ -35,14 +35,16 @@ class ResponseMessage:
     """One response head, of a final answer or of a 1xx one.
 
     `line` is the status line and `lines` the fields as they came, without CRLF; `headers` the same
-    fields with names in lower case and values without blanks around them. `content_length` (-1 for
-    none) and `chunked` are what the fields say; `no_body` (HEAD, 1xx, 204, 304) says that nothing
-    follows all the same, `until_close` that the end of the connection is the end of the body.
+    fields with names in lower case and values without blanks around them, `fields` those of one name joined.
+    `content_length` (-1 for none) and `chunked` are what the fields say; `no_body` (HEAD, 1xx, 204, 304)
+    says that nothing follows all the same, `until_close` that the end of the connection is the end of
+    the body.
     """
 
     __slots__ = (
         "chunked",
         "content_length",
+        "fields",
         "headers",
         "keep_alive",
         "line",
@@ -60,6 +62,7 @@ class ResponseMessage:
         status: int,
         minor: int,
         headers: list[tuple[bytes, bytes]],
+        fields: dict[bytes, bytes],
         lines: list[bytes],
         no_body: bool,
     ) -> None:
@@ -67,6 +70,7 @@ class ResponseMessage:
         self.status = status
         self.minor = minor
         self.headers = headers
+        self.fields = fields
         self.lines = lines
         self.no_body = no_body
         self.content_length = -1
@@ -97,8 +101,12 @@ def end_of_response_head(buffer: bytes | bytearray, searched: int) -> int:
     return -1
 
 
+@lru_cache(maxsize=64)
 def parse_response(head: bytes, request_method: str) -> ResponseMessage:
     """Reads one head, from its version to its empty line, as `end_of_response_head` found it.
+
+    The message is shared by answers whose heads are equal, as most of a worker's within one second are:
+    it is not to be changed.
 
     Raises BadResponse for whatever llhttp refuses, for a version other than 1.0 and 1.1, a status
     outside 100-599, 101 (no upgrade was asked for), a control in the reason, and a Transfer-Encoding
@@ -123,6 +131,7 @@ def parse_response(head: bytes, request_method: str) -> ResponseMessage:
         status=status,
         minor=minor,
         headers=headers,
+        fields=fields,
         lines=lines,
         no_body=request_method == "HEAD" or status < 200 or status in (204, 304),
     )

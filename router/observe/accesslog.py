@@ -7,7 +7,7 @@ import select
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import re2
 
@@ -136,15 +136,8 @@ class AccessLog:
         if second != self._second:
             self._second = second
             self._stamp = time_local(second)
-        referer = agent = None
-        if exchange.head is not None:
-            for name, value in exchange.head.headers:
-                # The first of several counts, as in nginx's $http_referer and $http_user_agent.
-                if name == b"user-agent":
-                    if agent is None:
-                        agent = value
-                elif name == b"referer" and referer is None:
-                    referer = value
+        # The first of several counts, as in nginx's $http_referer and $http_user_agent.
+        fields: Mapping[bytes, bytes] = exchange.head.fields if exchange.head is not None else {}
         self._records.append(
             (
                 exchange.client.encode() or b"unix:",
@@ -152,8 +145,8 @@ class AccessLog:
                 exchange.line,
                 exchange.status,
                 exchange.bytes_out,
-                b"-" if referer is None else referer,
-                b"-" if agent is None else agent,
+                fields.get(b"referer", b"-"),
+                fields.get(b"user-agent", b"-"),
             )
         )
         if len(self._records) >= BUFFER:

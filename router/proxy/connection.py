@@ -187,7 +187,11 @@ class ClientConnection(asyncio.Protocol):
         try:
             message = parse_request(head_bytes, context.settings.limits)
             head = RequestHead(
-                method=message.method, target=message.target, headers=message.headers, client=self._client
+                method=message.method,
+                target=message.target,
+                headers=message.headers,
+                fields=message.fields,
+                client=self._client,
             )
             if head.authority and message.minor == 1 and head.authority.lower() != message.host.lower():
                 raise BadRequest(f"Host is {message.host!r}, but the target names {head.authority!r}")
@@ -198,9 +202,11 @@ class ClientConnection(asyncio.Protocol):
         self._exchange = exchange = Exchange(line=line, head=head, client=self._client, context=context)
         has_body = self._expect_body(message)
         exchange.begin(self, message, has_body=has_body)
-        if self._exchange is exchange and self._reading_body and self._buffer:
+        if self._exchange is exchange and has_body and self._buffer:
             data, self._buffer = self._buffer, b""
             self._read_body(data)
+        if self._exchange is exchange:
+            exchange.forward()
 
     def _expect_body(self, message: RequestMessage) -> bool:
         self._minor = message.minor

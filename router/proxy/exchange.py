@@ -176,7 +176,7 @@ class Exchange:
         self._fail(error)
 
     def begin(self, client: ClientStream, message: RequestMessage, *, has_body: bool) -> None:
-        """Decides, then forwards or answers."""
+        """Decides, then answers, or gets ready to `forward`."""
         head = self.head
         assert head is not None  # noqa: S101 - `refuse_head` is for the others; for the type checker only
         context = self._context
@@ -207,7 +207,11 @@ class Exchange:
         if decision.rotation is not None:
             context.states.rotate(decision.upstream, decision.rotation)
         self._outgoing = request_head(message, target=head.target, client=head.client, scheme=client.scheme)
-        self._attempt(decision.candidates[0])
+
+    def forward(self) -> None:
+        """Sends the head and what has come of the body: in one write, which is one system call."""
+        assert isinstance(self.decision, Forward)  # noqa: S101 - all others have ended
+        self._attempt(self.decision.candidates[0])
 
     def _attempt(self, endpoint: Endpoint, *, fresh: bool = False) -> None:
         context = self._context
@@ -231,11 +235,11 @@ class Exchange:
         state = self._context.states.state(connection.endpoint)
         state.in_flight += 1
         state.requests += 1
-        connection.send(self._outgoing, method=head.method, decode=client.wants_payload, sink=self)
+        outgoing = self._outgoing
         if self._held:
-            for piece in self._held:
-                connection.write(piece)
+            outgoing = b"".join((outgoing, *self._held))
             self._drop_large_body()
+        connection.send(outgoing, method=head.method, decode=client.wants_payload, sink=self)
         if self._request_done:
             connection.end_request()
             self._arm_first_byte()

@@ -70,7 +70,7 @@ def request_head(message: RequestMessage, *, target: bytes, client: str, scheme:
     """
     headers = message.headers
     dropped = NOT_FROM_CLIENTS
-    names = {name for name, _ in headers}
+    names = message.fields
     if b"connection" in names:
         dropped |= nominated(headers)
     lines = message.lines if dropped.isdisjoint(names) else kept_lines(headers, message.lines, dropped)
@@ -93,7 +93,7 @@ def response_head(message: ResponseMessage, head: bytes, *, close: bool, unchunk
     without chunks (to HTTP/1.0, which has none).
     """
     headers = message.headers
-    names = {name for name, _ in headers}
+    names = message.fields
     if not close and not unchunk and message.minor == 1 and HOP_BY_HOP.isdisjoint(names):
         return head
     dropped = HOP_BY_HOP
