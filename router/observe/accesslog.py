@@ -126,7 +126,10 @@ class AccessLog:
         self._fd = -1
         self._poll: select.poll | None = None
         if path:
-            self._use(self._open())
+            try:
+                self._use(self._open())
+            except OSError as error:
+                raise OSError(error.errno, f"cannot open the access log: {error.strerror}", path) from error
 
     def record(self, exchange: Record, now: float) -> None:
         """Adds the exchange's line; `now` is in wall-clock seconds."""

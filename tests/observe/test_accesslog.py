@@ -218,7 +218,7 @@ def test_reopening_that_fails_goes_on_in_the_old_file(tmp_path: Path) -> None:
 
 
 def test_a_log_that_cannot_be_opened_is_an_error_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"cannot open the access log: No such file .*nowhere/log"):
         AccessLog(str(tmp_path / "nowhere" / "log"))
 
 
