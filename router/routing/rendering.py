@@ -37,9 +37,7 @@ def render(explanation: Explanation) -> str:
         lines.append("2 routes      first match wins")
         lines += _step_lines(explanation.steps)
     if explanation.upstream is not None:
-        lines.append(
-            f"3 key         {_key(explanation.key):<42} {_POLICIES[explanation.upstream.policy.kind]}"
-        )
+        lines.append(f"3 key         {_key_line(explanation.key, explanation.upstream.policy.kind)}")
         shown = " | ".join(_candidate(each) for each in explanation.candidates)
         lines.append(f"4 candidates  {shown}")
     if explanation.route is not None and explanation.route is not UNMATCHED:
@@ -61,12 +59,14 @@ def _step_lines(steps: tuple[Step, ...]) -> list[str]:
     return [f"   {row[0]} {row[1]:<{name}}  {row[2]:<{source}}  {row[3]}" for row in rows]
 
 
-def _key(key: KeyUse | None) -> str:
+def _key_line(key: KeyUse | None, policy: PolicyKind) -> str:
     if key is None:
-        return "none: this policy hashes nothing"
-    if key.crc32 is None:
-        return f"{key.kind}: no key in this request, so round robin"
-    return f"{key.kind}, crc32 {key.crc32}" + ("" if key.hashed else " (one endpoint: not needed)")
+        said = "none: this policy hashes nothing"
+    elif key.crc32 is None:
+        said, policy = f"{key.kind}: no key in this request, so", PolicyKind.ROUND_ROBIN
+    else:
+        said = f"{key.kind}, crc32 {key.crc32}" + ("" if key.hashed else " (one endpoint: not needed)")
+    return f"{said:<42} {_POLICIES[policy]}"
 
 
 def _candidate(candidate: Candidate) -> str:
