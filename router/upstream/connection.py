@@ -25,6 +25,9 @@ WRITE_HIGH = 65_536
 WRITE_LOW = 16_384
 """Bytes still waiting when the client is resumed; uvloop's own default of 16 would be a stop-and-go."""
 
+READ = 262_144
+"""Bytes that are read at once where uvloop no longer reads; it takes as many itself."""
+
 MAX_INFORMATIONAL = 16
 """1xx answers before a final one: enough for any server, an end for one that loops."""
 
@@ -295,10 +298,25 @@ class UpstreamConnection(asyncio.Protocol):
                 UpstreamAborted(f"{self.endpoint.name} closed the connection before its answer was whole")
             )
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         """A reset, or the end of a connection that was closed from here."""
+        if exc is not None and self._phase is Phase.HEAD:
+            self._read_what_is_left()
         self._fail(UpstreamAborted(f"{self.endpoint.name} reset the connection before its answer was whole"))
         self._transport = None
+
+    def _read_what_is_left(self) -> None:
+        # Whoever answers early and closes resets us while the body is still sent: the answer came before.
+        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if sock is None:
+            return
+        with sock.dup() as readable:
+            try:
+                data = readable.recv(READ)
+            except OSError:
+                return
+        if data:
+            self.data_received(data)
 
     def pause_writing(self) -> None:
         """The endpoint takes the request slower than the client sends it."""

@@ -39,7 +39,8 @@ async def work(peer: Peer, luck: Luck) -> None:
     while True:
         head = await peer.until()
         method, path, _ = head.split(b" ", 2)
-        if luck.often():
+        early = not luck.often()
+        if not early:
             await peer.exactly(field(head, b"Content-Length"))
         elif not luck.often():
             return
@@ -63,7 +64,7 @@ async def work(peer: Peer, luck: Luck) -> None:
         for piece in pieces:
             await peer.send(piece)
             await asyncio.sleep(luck.random.choice([0, 0, 0.002]))
-        if framing == 7 and whole:
+        if whole and (framing == 7 or early):
             return
         if not whole:
             luck.random.choice([peer.close, peer.reset] if framing < 7 else [peer.reset])()

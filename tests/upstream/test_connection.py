@@ -219,6 +219,22 @@ async def test_an_early_answer_costs_the_connection(proxy: Proxy, worker: Worker
     assert not await is_kept(proxy, peer)
 
 
+async def test_an_early_answer_is_heard_though_sending_fails(proxy: Proxy, worker: Worker) -> None:
+    """The worker has not read all of the body and closes, so the kernel resets: behind the answer."""
+    client = await proxy.ask(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n")
+    peer = await worker.asked()
+    (connection,) = proxy.pool._open
+    connection.pause_reading()
+    await peer.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}")
+    await client.send(b"unread")
+    await settle()
+    peer.close()
+    await client.send(b"a")
+    assert (await answer(client)).status == 403
+    await client.ended()
+    assert proxy.ends == [(403, "")]
+
+
 async def test_an_answer_before_the_request_has_left_costs_the_connection(
     serve: Serve, workers: Hire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
