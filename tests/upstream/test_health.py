@@ -11,9 +11,11 @@ import pytest
 
 from router.settings import Health
 from router.table import Endpoint
+from router.upstream.connection import UpstreamConnection
 from router.upstream.health import HealthChecker
+from router.upstream.pool import Pool
 from tests.dialogues import Hire, Serve
-from tests.wire import Peer, Proxy, answer, tcp
+from tests.wire import Peer, Proxy, answer, settle, tcp
 from tests.worker import OK, Worker
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -175,3 +177,28 @@ async def test_endpoints_are_asked_again_and_again(proxy: Proxy, worker: Worker,
         await (await worker.accept()).ended()
     await checker.stop()
     await worker.lonely()
+
+
+async def test_a_check_that_cannot_connect_in_time_is_given_up(
+    proxy: Proxy, worker: Worker, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(Pool, "_open_connection", never)
+    await watch(proxy, worker.endpoint, settings=Health(timeout=0.01)).check_all()
+    await settle()
+    assert not proxy.states.is_up(worker.endpoint)
+    assert proxy.pool._connecting == set()
+
+
+async def test_the_connection_of_a_check_is_never_pooled(
+    proxy: Proxy, worker: Worker, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that took it would be cut when the check ends."""
+    released: list[UpstreamConnection] = []
+    monkeypatch.setattr(Pool, "release", lambda _, connection: released.append(connection))
+    worker.behave(answers(OK))  # type: ignore[arg-type] # a coroutine function
+    await watch(proxy, worker.endpoint, settings=Health(path="/health")).check_all()
+    assert proxy.states.is_up(worker.endpoint)
+    assert released == []
