@@ -21,7 +21,8 @@ RouterError
     │   └── UriTooLong 414                 └── VersionNotSupported 505
     └── UpstreamError(retryable)           the worker's doing
         ├── ConnectFailed 502              ├── UpstreamTimeout 504
-        │   └── ConnectTimeout 504         ├── UpstreamAborted 502
+        │   ├── ConnectTimeout 504         ├── UpstreamAborted 502
+        │   └── OutOfResources 503         │
         └── BadResponse 502                └── NoEndpointAvailable 503
 """
 
@@ -216,6 +217,13 @@ class ConnectTimeout(ConnectFailed):
 
     status = 504
     reason = "connect_timeout"
+
+
+class OutOfResources(ConnectFailed):
+    """This machine has no descriptor, port or memory left for a connection: no fault of the endpoint's."""
+
+    status = 503
+    reason = "out_of_resources"
 
 
 class BadResponse(UpstreamError):

@@ -43,4 +43,4 @@ def test_a_config_error_says_where() -> None:
 
 def test_only_a_failed_connect_proves_that_the_worker_saw_nothing() -> None:
     retryable = {kind.__name__ for kind in SERVING if issubclass(kind, UpstreamError) and kind.retryable}
-    assert retryable == {"ConnectFailed", "ConnectTimeout"}
+    assert retryable == {"ConnectFailed", "ConnectTimeout", "OutOfResources"}

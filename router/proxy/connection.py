@@ -325,6 +325,8 @@ class ClientConnection(asyncio.Protocol):
         self._unsent = transport.get_write_buffer_size()
         if self._reading_body or self._buffer:
             self._lingering = True
+            if self._context.draining:
+                self._forget(self)  # it has its answer: nothing that a drain would wait for
             self._linger_until = self._context.clock() + LINGER_LONGEST
             self.resume()
             transport.write_eof()
@@ -431,5 +433,7 @@ class ClientConnection(asyncio.Protocol):
     def drain(self) -> None:
         """Ends the connection now if it is idle, else with its next answer."""
         self._keep_alive = False
-        if self.is_idle:
+        if self._lingering:
+            self._forget(self)
+        elif self.is_idle:
             self._close()

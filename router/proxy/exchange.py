@@ -23,6 +23,7 @@ from router.errors import (
     ConnectTimeout,
     InternalError,
     NoEndpointAvailable,
+    OutOfResources,
     ProxyError,
     RequestTimeout,
     UpstreamAborted,
@@ -253,9 +254,15 @@ class Exchange:
         decision, endpoint = self.decision, self.endpoint
         if self._client is None or endpoint is None or not isinstance(decision, Forward):
             return
-        state = self._context.states
-        state.mark_down(endpoint, error.message)
-        state.state(endpoint).failures += 1
+        if isinstance(error, OutOfResources):
+            self._fail(error)
+            return
+        states = self._context.states
+        states.mark_down(endpoint, error.message)
+        states.state(endpoint).failures += 1
+        if not any(map(states.is_up, decision.upstream.endpoints)) and type(error) is ConnectFailed:
+            self._fail(NoEndpointAvailable(f"no endpoint of {decision.upstream.name} is up any more"))
+            return
         self._try_next(error)
 
     def _try_next(self, error: UpstreamError) -> None:

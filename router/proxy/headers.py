@@ -20,6 +20,9 @@ HOP_BY_HOP = frozenset(
 )
 """RFC 9110 section 7.6.1, and what older peers send; Transfer-Encoding stays, since the framing stays."""
 
+FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+"""What a 204 may not carry (RFC 9110 section 8.6, RFC 9112 section 6.1)."""
+
 REPLACED = frozenset(
     {
         b"forwarded",
@@ -94,9 +97,10 @@ def response_head(message: ResponseMessage, head: bytes, *, close: bool, unchunk
     """
     headers = message.headers
     names = message.fields
-    if not close and not unchunk and message.minor == 1 and HOP_BY_HOP.isdisjoint(names):
+    forbidden = HOP_BY_HOP | FRAMING if message.status == 204 else HOP_BY_HOP
+    if not close and not unchunk and message.minor == 1 and forbidden.isdisjoint(names):
         return head
-    dropped = HOP_BY_HOP
+    dropped = forbidden
     if b"connection" in names:
         dropped |= nominated(headers)
     if unchunk:

@@ -3,6 +3,7 @@
 SIGTERM, SIGINT   stop listening, end with the next answers, at most `drain_timeout`, exit 0
 the same again    end at once
 SIGUSR1           reopen the access log
+SIGHUP            say that the table is not read again yet; whoever means "reload" does not mean "end"
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterable
 
 from aiohttp import web
@@ -97,6 +99,7 @@ class Process:
         loop.add_signal_handler(signal.SIGTERM, self._stop)
         loop.add_signal_handler(signal.SIGINT, self._stop)
         loop.add_signal_handler(signal.SIGUSR1, self._reopen_log)
+        loop.add_signal_handler(signal.SIGHUP, _say_no_reload)
         await _listen(self._admin_runner, self._admin_sockets)
         await _listen(self._runner, self._sockets)
 
@@ -117,6 +120,11 @@ class Process:
         self._server.cut()
         self._unlink_admin()
         await self._admin_runner.cleanup()
+
+
+def _say_no_reload() -> None:
+    text = "SIGHUP: the table is not read again yet; restart to serve a changed file"
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - as the start-up line
 
 
 async def _listen(runner: web.BaseRunner, sockets: Iterable[socket.socket]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from router.errors import ConnectFailed, UpstreamError
+from router.errors import ConnectFailed, OutOfResources, UpstreamError
 from router.http1.responses import ResponseMessage
 from router.settings import Health
 from router.table import Endpoint, UnixAddress
@@ -20,17 +20,18 @@ DOWN_INTERVAL = 1.0
 class Probe:
     """One check: connects, asks where there is a path to ask, and holds the verdict.
 
-    `verdict` becomes the reason why the endpoint is down, empty where it is up.
+    `verdict` becomes the reason why the endpoint is down, empty where it is up, None where it could not
+    be asked for want of our own.
     """
 
     __slots__ = ("_connection", "_path", "verdict")
 
-    def __init__(self, path: str | None, verdict: asyncio.Future[str]) -> None:
+    def __init__(self, path: str | None, verdict: asyncio.Future[str | None]) -> None:
         self._path = path
         self._connection: UpstreamConnection | None = None
         self.verdict = verdict
 
-    def _decide(self, reason: str) -> None:
+    def _decide(self, reason: str | None) -> None:
         if not self.verdict.done():
             self.verdict.set_result(reason)
 
@@ -54,8 +55,8 @@ class Probe:
         connection.end_request()
 
     def on_connect_failed(self, error: ConnectFailed) -> None:
-        """Nobody listens."""
-        self._decide(error.message)
+        """Nobody listens, or nobody could be asked."""
+        self._decide(None if isinstance(error, OutOfResources) else error.message)
 
     def on_response(self, message: ResponseMessage, head: bytes, body: bytes) -> None:  # noqa: ARG002 - a sink's signature
         """2xx is up."""
@@ -112,13 +113,15 @@ class HealthChecker:
             reason = ""
         else:
             reason = await self._ask(endpoint)
+        if reason is None:
+            return
         self._states.mark_checked(endpoint)
         if reason:
             self._states.mark_down(endpoint, reason)
         else:
             self._states.mark_up(endpoint)
 
-    async def _ask(self, endpoint: Endpoint) -> str:
+    async def _ask(self, endpoint: Endpoint) -> str | None:
         timeout = self._settings.timeout
         probe = Probe(self._settings.path, asyncio.get_running_loop().create_future())
         connecting = self._pool.connect(endpoint, probe)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import socket
 from collections.abc import Callable
 from typing import Protocol
 
-from router.errors import ConnectFailed, ReplicationExposed, RouterError
+from router.errors import ConnectFailed, OutOfResources, ReplicationExposed, RouterError
 from router.table import Endpoint, TcpAddress, UnixAddress
 from router.upstream.connection import UpstreamConnection
 
 MAX_IDLE = 256
 """Idle connections kept to one endpoint; Twisted accepts as many as it has descriptors."""
+
+OUR_OWN_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
+"""What connect(2) and socket(2) say where this machine has run out: that tells nothing of the endpoint."""
 
 SocketAddress = tuple[str, int] | str
 """An address that is connected to: (numeric host, port), or the path of a unix socket."""
@@ -105,7 +109,9 @@ class Pool:
             connection = await self._open_connection(endpoint)
         except (OSError, ValueError, RouterError) as error:  # a name that IDNA refuses is a ValueError
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            waiter.on_connect_failed(ConnectFailed(f"{endpoint.name}: {reason}"))
+            ours = isinstance(error, OSError) and error.errno in OUR_OWN_SHORTAGE
+            failed = OutOfResources if ours else ConnectFailed
+            waiter.on_connect_failed(failed(f"{endpoint.name}: {reason}"))
             return
         if not connection.is_open:
             waiter.on_connect_failed(ConnectFailed(f"{endpoint.name}: closed as soon as it was open"))

@@ -135,6 +135,7 @@ def test_every_reason_in_the_error_tree_has_been_thought_of() -> None:
         "aborted",
         "timeout",
         "no_endpoint",
+        "out_of_resources",
     }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.dialogues import Serve
-from tests.wire import Proxy, settle
+from tests.wire import PATIENCE, Proxy, settle
 from tests.worker import OK, Worker
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -48,6 +50,23 @@ async def test_one_more_pipelined_request_is_not_served_while_draining(proxy: Pr
     await client.expect(LAST)
     await client.ended()
     await peer.silent()
+
+
+@pytest.mark.parametrize("lingers", ["before", "while draining"])
+async def test_who_has_the_last_answer_is_not_waited_for(proxy: Proxy, worker: Worker, lingers: str) -> None:
+    if lingers == "before":
+        client = await proxy.ask(b"NO HEAD\r\n\r\n")
+        await client.until(b"HTTP/1.1 400 ")
+        proxy.server.pre_shutdown()
+    else:
+        client = await proxy.ask(GET + GET)
+        peer = await worker.asked()
+        proxy.server.pre_shutdown()
+        await peer.send(OK)
+        await client.expect(LAST)
+    async with asyncio.timeout(PATIENCE):
+        await proxy.server.shutdown(60 * PATIENCE)
+    assert proxy.server.connections == set()
 
 
 async def test_what_does_not_end_in_time_is_reset(proxy: Proxy, worker: Worker) -> None:

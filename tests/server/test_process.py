@@ -172,6 +172,16 @@ async def test_sigusr1_reopens_the_log(serving: Serving, worker: Worker) -> None
     assert "/b" not in moved.read_text()
 
 
+async def test_sighup_ends_nothing(serving: Serving, worker: Worker) -> None:
+    await serving.start()
+    await ready(worker)
+    serving.signal(signal.SIGHUP)
+    assert "SIGHUP: the table is not read again yet" in await serving.line()
+    client = await serving.ask(GET)
+    await (await worker.asked()).send(OK)
+    await client.expect(OK)
+
+
 async def test_an_address_in_use_is_named(serving: Serving) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", serving.port))

@@ -156,7 +156,7 @@ async def test_an_endpoint_that_refuses_is_not_up_for_an_old_connection(
     await proxy.ask(GET)
     await worker.asked()
     worker.refuse()
-    assert (await answer(await proxy.ask(GET))).status == 502
+    assert (await answer(await proxy.ask(GET))).status == 503
     assert [(name, up) for name, up, _ in proxy.changes] == [(worker.endpoint.name, False)]
     await checker.check_all()
     assert not proxy.states.is_up(worker.endpoint)

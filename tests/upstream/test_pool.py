@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -103,8 +104,8 @@ async def test_a_name_with_several_addresses(
 @pytest.mark.parametrize("name", ["no-such-host.invalid", "a" * 70 + ".invalid", "a..b"])
 async def test_a_name_that_is_none_cannot_be_reached(serve: Serve, name: str) -> None:
     proxy = await serve(tcp(8008, name))
-    assert (await answer(await proxy.ask(GET))).status == 502
-    assert proxy.ends == [(502, "connect_failed")]
+    assert (await answer(await proxy.ask(GET))).status == 503
+    assert proxy.ends == [(503, "no_endpoint")]
 
 
 async def test_a_replication_listener_is_never_connected_to(
@@ -127,7 +128,7 @@ async def test_a_replication_listener_is_never_connected_to(
     ]
     for endpoint in (*endpoints, by_path.endpoint, by_name.endpoint):
         proxy = await serve(endpoint, settings=Settings(guard=guard))
-        assert (await answer(await proxy.ask(GET))).status == 502
+        assert (await answer(await proxy.ask(GET))).status == 503
         assert not proxy.states.is_up(endpoint)
     for worker in (by_port, by_list, by_path, by_name):
         await worker.lonely()
@@ -163,3 +164,20 @@ async def test_closing_gives_everything_up(proxy: Proxy, worker: Worker) -> None
     await last.ended()
     await first.ended()
     assert proxy.pool.take(worker.endpoint) is None
+
+
+async def test_out_of_descriptors_is_no_fault_of_the_worker(proxy: Proxy, worker: Worker) -> None:
+    client = await proxy.connect()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, hard))
+    try:
+        await client.send(GET)
+        answered = await client.until(b"}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert answered.startswith(b"HTTP/1.1 503 ")
+    assert b"retry_after_ms" in answered
+    assert proxy.ends == [(503, "out_of_resources")]
+    await client.send(GET)
+    await (await worker.asked()).send(OK)
+    await client.expect(OK)
