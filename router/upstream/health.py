@@ -109,10 +109,8 @@ class HealthChecker:
     async def check(self, endpoint: Endpoint) -> None:
         """Asks one endpoint and notes what it says."""
         up = self._states.is_up(endpoint)
-        if up and self._settings.path is None and self._pool.has_connection(endpoint):
-            reason = ""
-        else:
-            reason = await self._ask(endpoint)
+        known = up and self._settings.path is None and self._pool.has_connection(endpoint)
+        reason = "" if known else await self._ask(endpoint)
         if reason is None:
             return
         self._states.mark_checked(endpoint)
