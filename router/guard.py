@@ -140,17 +140,25 @@ class Guard:
 
     def _judge_unix(self, path: str) -> str | None:
         try:
-            real = Path(path).resolve()
+            real = _follow(path)
             for name in (Path(path).name, real.name):
                 if "replication" in name.lower():
                     return f"has `replication` in its file name ({name})"
             for listed in self._sockets:
-                if real == Path(listed).resolve() or _same_file(real, Path(listed)):
+                if real == _follow(listed) or _same_file(real, Path(listed)):
                     return f"is the replication listener unix:{listed}"
         except (OSError, RuntimeError, ValueError) as error:
             # A loop of links, or a NUL: nothing that could be served, so nothing that need be told apart.
             return f"has a path that cannot be followed ({error})"
         return None
+
+
+def _follow(path: str) -> Path:
+    """The path behind all links, of a missing file too; raises OSError or RuntimeError for a loop."""
+    try:
+        return Path(path).resolve(strict=True)
+    except FileNotFoundError:
+        return Path(path).resolve()
 
 
 def _same_file(one: Path, other: Path) -> bool:
