@@ -10,7 +10,8 @@ from urllib.parse import unquote_to_bytes
 from router.admin.state import AdminState
 from router.admin.status import live_state
 from router.observe.redaction import redact
-from router.routing.explanation import Explanation, explain_request
+from router.proxy.admission import explain_sent, is_field_text
+from router.routing.explanation import Explanation
 
 PARAMETERS = ("method", "target", "header", "client")
 
@@ -34,8 +35,14 @@ def answer(state: AdminState, query: bytes) -> dict[str, object]:
     """
     method, target, headers, client = read_question(query)
     snapshot = state.snapshot()
-    explanation = explain_request(
-        snapshot, state.states, method=method, target=target, headers=headers, client=client
+    explanation = explain_sent(
+        snapshot,
+        state.states,
+        state.config().settings,
+        method=method,
+        target=target,
+        headers=headers,
+        client=client,
     )
     result = explanation.as_dict()
     for field in ("path", "normalised"):
@@ -70,6 +77,8 @@ def _header(line: bytes) -> tuple[bytes, bytes]:
     name, colon, value = line.partition(b":")
     if not colon or not name.strip():
         raise BadQuestion("a `header` is not of the form `Name: value`")
+    if not is_field_text(line):
+        raise BadQuestion("a `header` is one line: CR, LF and NUL cannot be sent in it")
     return name.strip().lower(), value.strip()
 
 

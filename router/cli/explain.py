@@ -12,11 +12,12 @@ from typing import BinaryIO
 
 from router.cli.loading import load_or_say
 from router.errors import ConfigError, DownstreamError
-from router.request import RequestHead
+from router.proxy.admission import admit, explain_sent, is_field_text
 from router.routing.decision import Forward, decide
-from router.routing.explanation import explain_request
+from router.routing.limits import body_limit
 from router.routing.rendering import render
 from router.routing.snapshot import Snapshot
+from router.settings import Limits
 from router.table import Endpoint, Upstream
 
 DECIDED, CANNOT = 0, 2
@@ -86,18 +87,31 @@ def run(arguments: argparse.Namespace) -> int:
     headers: list[Header] = arguments.header
     if asked is None:
         sys.stdout.flush()
-        batch(snapshot, sys.stdin.buffer, sys.stdout.buffer, headers=headers, client=arguments.client)
+        limits, client = config.settings.limits, arguments.client
+        batch(snapshot, limits, sys.stdin.buffer, sys.stdout.buffer, headers=headers, client=client)
         return DECIDED
     method, target = asked
-    explanation = explain_request(
-        snapshot, EveryEndpointUp(), method=method, target=target, headers=headers, client=arguments.client
+    explanation = explain_sent(
+        snapshot,
+        EveryEndpointUp(),
+        config.settings,
+        method=method,
+        target=target,
+        headers=headers,
+        client=arguments.client,
     )
     print(json.dumps(explanation.as_dict(), indent=2) if arguments.json else render(explanation))
     return DECIDED
 
 
 def batch(
-    snapshot: Snapshot, lines: Iterable[bytes], out: BinaryIO, *, headers: list[Header], client: str
+    snapshot: Snapshot,
+    limits: Limits,
+    lines: Iterable[bytes],
+    out: BinaryIO,
+    *,
+    headers: list[Header],
+    client: str,
 ) -> None:
     """One line out for each line in, `-` where the router answers by itself."""
     view = EveryEndpointUp()
@@ -105,9 +119,13 @@ def batch(
         method, _, target = line.removesuffix(b"\n").partition(b" ")
         name = "-"
         try:
-            head = RequestHead(method=method.decode("latin-1"), target=target, headers=headers, client=client)
+            message, head = admit(
+                method=method.decode("latin-1"), target=target, headers=headers, client=client, limits=limits
+            )
             decision = decide(snapshot, head, view)
-            if isinstance(decision, Forward):
+            if isinstance(decision, Forward) and message.content_length <= body_limit(
+                decision.route, head.path, limits
+            ):
                 name = decision.upstream.name
         except DownstreamError:
             pass
@@ -116,10 +134,10 @@ def batch(
 
 
 def _request(words: list[str]) -> tuple[str, bytes] | None:
-    """Method and target out of two arguments, or out of one with a space in it."""
+    """Method (its bytes as Latin-1) and target out of two arguments, or out of one with a space in it."""
     if len(words) == 1:
         words = words[0].split(" ", 1)
-    return (words[0], os.fsencode(words[1])) if len(words) == 2 else None
+    return (os.fsencode(words[0]).decode("latin-1"), os.fsencode(words[1])) if len(words) == 2 else None
 
 
 def _header(text: str) -> Header:
@@ -127,6 +145,8 @@ def _header(text: str) -> Header:
     if not colon or not name.strip() or name != name.strip():
         # The value may be a token, so it is not shown.
         raise argparse.ArgumentTypeError("a header is written as 'Name: value'")
+    if not is_field_text(os.fsencode(text)):
+        raise argparse.ArgumentTypeError("a header is one line: CR, LF and NUL cannot be sent in it")
     return os.fsencode(name).lower(), os.fsencode(value.strip(" \t"))
 
 

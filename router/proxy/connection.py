@@ -25,13 +25,13 @@ from router.errors import (
     RequestTimeout,
 )
 from router.http1.chunks import ChunkScanner
-from router.http1.requests import RequestMessage, end_of_request_head, parse_request
+from router.http1.requests import RequestMessage, end_of_request_head
 from router.http1.responses import ResponseMessage
+from router.proxy.admission import read_head
 from router.proxy.context import ProxyContext
 from router.proxy.exchange import Exchange
 from router.proxy.headers import response_head
 from router.proxy.replies import error_reply, refusal_reply
-from router.request import RequestHead
 from router.table import Refusal
 
 WRITE_HIGH = 65_536
@@ -185,16 +185,7 @@ class ClientConnection(asyncio.Protocol):
     def _begin(self, head_bytes: bytes) -> None:
         context = self._context
         try:
-            message = parse_request(head_bytes, context.settings.limits)
-            head = RequestHead(
-                method=message.method,
-                target=message.target,
-                headers=message.headers,
-                fields=message.fields,
-                client=self._client,
-            )
-            if head.authority and message.minor == 1 and head.authority.lower() != message.host.lower():
-                raise BadRequest(f"Host is {message.host!r}, but the target names {head.authority!r}")
+            message, head = read_head(head_bytes, client=self._client, limits=context.settings.limits)
         except DownstreamError as error:
             self._refuse_head(head_bytes, error)
             return

@@ -17,7 +17,6 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from router.errors import (
-    BodyTooLarge,
     ClientGone,
     ConnectFailed,
     ConnectTimeout,
@@ -35,6 +34,7 @@ from router.http1.responses import ResponseMessage
 from router.proxy.headers import request_head
 from router.request import RequestHead
 from router.routing.decision import Decision, Forward, Refuse, decide
+from router.routing.limits import body_limit, body_too_large
 from router.table import Endpoint, Refusal
 from router.upstream.connection import WRITE_HIGH, UpstreamConnection
 
@@ -160,14 +160,10 @@ class Exchange:
 
     @property
     def max_body(self) -> int:
-        """Bytes that the request's body may have: the route's limit, else that of its kind of path."""
-        limits = self._context.settings.limits
-        decision = self.decision
-        if isinstance(decision, Forward) and decision.route.max_body is not None:
-            return decision.route.max_body
-        if self.head is not None and self.head.path.startswith(b"/_matrix/media/"):
-            return limits.media_body
-        return limits.body
+        """Bytes that the body of a request that is forwarded may have."""
+        decision, head = self.decision, self.head
+        assert isinstance(decision, Forward) and head is not None  # noqa: S101, PT018 - all others have ended
+        return body_limit(decision.route, head.path, self._context.settings.limits)
 
     def refuse_head(self, error: ProxyError, client: ClientStream) -> None:
         """Ends an exchange whose head could not be taken."""
@@ -197,9 +193,7 @@ class Exchange:
             client.end()
             return
         if message.content_length > self.max_body:
-            self._fail(
-                BodyTooLarge(f"the body has {message.content_length} bytes, more than {self.max_body}")
-            )
+            self._fail(body_too_large(message.content_length, self.max_body))
             return
         if not decision.candidates:
             self._fail(NoEndpointAvailable(f"no endpoint of {decision.upstream.name} is up"))

@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from zlib import crc32
 
-from router.errors import ProxyError
+from router.errors import DownstreamError, ProxyError
 from router.guard import AMBIGUOUS
 from router.request import RequestHead
 from router.routing import key as keys
 from router.routing.balancer import hashed_octets
 from router.routing.decision import Forward, Refuse, decide
+from router.routing.limits import body_limit, body_too_large, first_byte_limit
 from router.routing.snapshot import Snapshot
 from router.routing.trace import Step, Verdict, trace
 from router.routing.view import EndpointView
+from router.settings import Settings
 from router.table import PolicyKind, Refusal, Route, Upstream
 
+_DEFAULTS = Settings()
 _USERINFO = re.compile("//[^/]*@")
 
 
@@ -51,8 +54,8 @@ class Explanation:
     `path` is as received and `normalised` as nginx reads it, both as Latin-1; `query` has the names of
     the parameters, undecoded. `guard` is `pass`, `closed`, `ambiguous`, or `not asked` for a head that
     is refused outright. `route` and `upstream` are None where there is none, `refusal` is None for a
-    request that is forwarded, and `reason` then is empty. `first_byte` (seconds) and `max_body` (bytes)
-    are the route's own limits, None where those of the file hold.
+    request that is forwarded, and `reason` then is empty. `connect` and `first_byte` (seconds) and
+    `max_body` (bytes) are the limits that hold, None where nothing would be forwarded whatever its length.
     """
 
     method: str
@@ -66,6 +69,9 @@ class Explanation:
     upstream: Upstream | None = None
     key: KeyUse | None = None
     candidates: tuple[Candidate, ...] = ()
+    connect: float | None = None
+    first_byte: float | None = None
+    max_body: int | None = None
     refusal: Refusal | None = None
     reason: str = ""
 
@@ -90,8 +96,9 @@ class Explanation:
             "endpoint": self.endpoint,
             "key": asdict(self.key) if self.key else None,
             "candidates": [asdict(candidate) for candidate in self.candidates],
-            "first_byte": route.first_byte if route else None,
-            "max_body": route.max_body if route else None,
+            "connect": self.connect,
+            "first_byte": self.first_byte,
+            "max_body": self.max_body,
             "refusal": asdict(self.refusal) if self.refusal else None,
             "reason": self.reason,
             "steps": [_step_as_dict(step) for step in self.steps],
@@ -99,9 +106,17 @@ class Explanation:
         }
 
 
-def explain(snapshot: Snapshot, head: RequestHead, view: EndpointView) -> Explanation:
-    """What `decide` decides, with the walk over the routes beside it.
+def explain(
+    snapshot: Snapshot,
+    head: RequestHead,
+    view: EndpointView,
+    *,
+    settings: Settings = _DEFAULTS,
+    content_length: int = -1,
+) -> Explanation:
+    """What `decide` decides, with the walk over the routes beside it, and the limits of `settings` that hold.
 
+    A `content_length` (bytes; -1 where there is none) above the limit is a refusal by the route's limit.
     Raises ProxyError (500) where RE2 gives no answer or the two ways through the table disagree, which
     would be a defect of this program.
     """
@@ -126,10 +141,20 @@ def explain(snapshot: Snapshot, head: RequestHead, view: EndpointView) -> Explan
         raise ProxyError(f"the matcher takes {fast} and the trace {slow}: a defect of this program")
     if isinstance(decision, Refuse):
         return replace(asked, steps=steps, route=taken, refusal=decision.refusal, reason=decision.reason)
-    return replace(
+    limit = body_limit(taken, head.path, settings.limits)
+    forwarded = replace(
         asked,
         steps=steps,
         route=taken,
+        connect=settings.timeouts.connect,
+        first_byte=first_byte_limit(taken, settings.timeouts),
+        max_body=limit,
+    )
+    if content_length > limit:
+        error = body_too_large(content_length, limit)
+        return replace(forwarded, refusal=_as_refusal(error), reason=error.reason)
+    return replace(
+        forwarded,
         upstream=decision.upstream,
         key=_key_use(decision.upstream, head),
         candidates=_candidates(decision),
@@ -144,11 +169,17 @@ def explain_request(
     target: bytes,
     headers: Sequence[tuple[bytes, bytes]] = (),
     client: str = "",
+    refused: DownstreamError | None = None,
 ) -> Explanation:
-    """The same from what a client sends: a head that is refused outright is explained, not raised."""
+    """The same from what a client sends: a head that is refused outright is explained, not raised.
+
+    `refused` is why, where the reader of the wire has refused it already.
+    """
     try:
+        if refused is not None:
+            raise refused
         head = RequestHead(method=method, target=target, headers=headers, client=client)
-    except ProxyError as error:
+    except DownstreamError as error:
         path, _, query = target.partition(b"?")
         return Explanation(
             method=method,
@@ -157,10 +188,14 @@ def explain_request(
             query=_names(query),
             guard="not asked",
             generation=snapshot.generation,
-            refusal=Refusal(status=error.status, errcode=error.errcode, error=error.message),
+            refusal=_as_refusal(error),
             reason=error.reason,
         )
     return explain(snapshot, head, view)
+
+
+def _as_refusal(error: DownstreamError) -> Refusal:
+    return Refusal(status=error.status, errcode=error.errcode, error=error.message)
 
 
 def _key_use(upstream: Upstream, head: RequestHead) -> KeyUse | None:

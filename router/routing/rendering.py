@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from router.routing.explanation import Candidate, Explanation, KeyUse
 from router.routing.trace import Step, Verdict
-from router.table import UNMATCHED, PolicyKind, Route
+from router.table import PolicyKind
 
 _MARKS = {
     Verdict.TAKEN: ">",
@@ -40,8 +40,13 @@ def render(explanation: Explanation) -> str:
         lines.append(f"3 key         {_key_line(explanation.key, explanation.upstream.policy.kind)}")
         shown = " | ".join(_candidate(each) for each in explanation.candidates)
         lines.append(f"4 candidates  {shown}")
-    if explanation.route is not None and explanation.route is not UNMATCHED:
-        lines.append(f"5 limits      {_limits(explanation.route)}")
+    if (
+        explanation.connect is not None
+        and explanation.first_byte is not None
+        and explanation.max_body is not None
+    ):
+        waits = f"connect {_time(explanation.connect)} | first byte {_time(explanation.first_byte)}"
+        lines.append(f"5 limits      {waits} | body {_size(explanation.max_body)}")
     lines.append(f"=> {_conclusion(explanation)}")
     return "\n".join(_printable(line) for line in lines)
 
@@ -76,10 +81,20 @@ def _candidate(candidate: Candidate) -> str:
     )
 
 
-def _limits(route: Route) -> str:
-    first_byte = "as in `timeouts`" if route.first_byte is None else f"{route.first_byte:g} s"
-    max_body = "as in `limits`" if route.max_body is None else f"{route.max_body} bytes"
-    return f"first byte {first_byte} | body {max_body}"
+def _time(seconds: float) -> str:
+    """As it could be written in the file: whole minutes and hours as such, anything else in seconds."""
+    for unit, length in (("h", 3600), ("m", 60)):
+        if seconds % length == 0:
+            return f"{seconds / length:g}{unit}"
+    return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
+
+
+def _size(size: int) -> str:
+    """In the largest unit that needs no more than two digits after the point, so that it is exact."""
+    for unit, length in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
+        if size >= length and size * 100 % length == 0:
+            return f"{size / length:.2f}".rstrip("0").rstrip(".") + f" {unit}"
+    return f"{size} bytes"
 
 
 def _conclusion(explanation: Explanation) -> str:

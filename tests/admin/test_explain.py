@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 from zlib import crc32
 
@@ -9,10 +10,11 @@ from hypothesis import strategies as st
 
 from router.admin.explain import BadQuestion, answer, read_question
 from router.routing.explanation import explain_request
+from router.settings import Limits, Settings
 from tests.admin.processes import GENERIC2, Process
 
 
-@given(target=st.binary(min_size=1), value=st.binary())
+@given(target=st.binary(min_size=1), value=st.binary().filter(lambda value: not set(value) & {0, 10, 13}))
 def test_what_is_quoted_once_more_is_read_back(target: bytes, value: bytes) -> None:
     query = f"method=PUT&target={quote(target, safe='')}&header={quote(b'X-A: ' + value, safe='')}&client=::1"
     assert read_question(query.encode()) == ("PUT", target, [(b"x-a", value.strip())], "::1")
@@ -41,6 +43,8 @@ def test_headers_keep_their_order() -> None:
         (b"target=/&client=localhost", "`client` is not an IP address"),
         (b"target=/&header=nothing", "a `header` is not of the form `Name: value`"),
         (b"target=/&header=%20:x", "a `header` is not of the form `Name: value`"),
+        (b"target=/&header=a:%0D%0Ab:c", "a `header` is one line: CR, LF and NUL cannot be sent in it"),
+        (b"target=/&header=a%00:b", "a `header` is one line: CR, LF and NUL cannot be sent in it"),
         (
             b"target=/x?a=1&timeout=3",
             "unknown parameter `timeout`; the target's own `&` must be written as %26",
@@ -74,10 +78,20 @@ def test_the_answer_names_the_way_and_the_state_of_its_endpoints() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "reason"), [("/gone", "route"), ("/_synapse/admin/x", "guard"), ("nonsense", "bad_request")]
+    ("target", "reason"),
+    [
+        ("/gone", "route"),
+        ("/_synapse/admin/x", "guard"),
+        ("nonsense", "bad_request"),
+        ("/_matrix/media/x&header=host:a%20b", "bad_request"),
+        ("/_matrix/media/x&header=content-length:21&method=POST", "body_too_large"),
+        ("/_matrix/media/%0D", "bad_request"),
+    ],
 )
 def test_what_the_router_answers_itself_has_no_endpoints(target: str, reason: str) -> None:
-    found = answer(Process().state, f"target={target}".encode())
+    process = Process()
+    process.config = replace(process.config, settings=Settings(limits=Limits(media_body=20)))
+    found = answer(process.state, f"target={target}".encode())
     assert (found["reason"], found["endpoints"], found["endpoint"]) == (reason, [], None)
 
 

@@ -120,6 +120,34 @@ class TestOne:
         assert main(["explain", method, target]) == 0
         assert f"=> {status} " in capsys.readouterr().out
 
+    @pytest.mark.parametrize(
+        ("headers", "status"),
+        [
+            (["Host: a b"], 400),
+            (["Content-Length: 13107201"], 413),
+            (["Content-Length: 1", "Content-Length: 1"], 400),
+            (["Transfer-Encoding: gzip"], 400),
+            (["X: " + "x" * 16_000], 431),
+            (["X: 1"] * 100, 431),
+            (["Expect: more"], 417),
+        ],
+    )
+    def test_what_the_wire_refuses_is_refused(
+        self, headers: list[str], status: int, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        options = [word for header in headers for word in ("-H", header)]
+        assert main(["explain", "POST", "/_matrix/x", *options, "--json"]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        assert (answer["refusal"]["status"], answer["endpoint"]) == (status, None)
+
+    def test_a_body_over_its_route_s_limit(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["explain", "POST", "/_matrix/x", "-H", "Content-Length: 13107201"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert "   > rest " in "\n".join(lines)
+        assert lines[-2] == "5 limits      connect 5s | first byte 10m | body 12.5 MiB"
+        assert lines[-1].startswith("=> 413 M_TOO_LARGE: ")
+        assert lines[-1].endswith("(body_too_large)")
+
     def test_raw_bytes_in_the_target(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["explain", "GET", os.fsdecode(b"/a\xff")]) == 0
         out = capsys.readouterr().out
@@ -137,7 +165,14 @@ class TestOne:
         assert captured.err
 
     @pytest.mark.parametrize(
-        "arguments", [["-H", TOKEN], ["-H", f" : {TOKEN}"], ["--client", "nowhere"], [f"--token={TOKEN}"]]
+        "arguments",
+        [
+            ["-H", TOKEN],
+            ["-H", f" : {TOKEN}"],
+            ["-H", f"A: {TOKEN}\r\nB: c"],
+            ["--client", "nowhere"],
+            [f"--token={TOKEN}"],
+        ],
     )
     def test_a_bad_option_never_shows_a_token(
         self, arguments: list[str], capsys: pytest.CaptureFixture[str]
@@ -164,7 +199,8 @@ def answers(content: bytes, headers: list[tuple[bytes, bytes]] | None = None) ->
     assert LOADED.config is not None
     out = io.BytesIO()
     snapshot = Snapshot.build(LOADED.config.table, LOADED.config.settings.guard)
-    batch(snapshot, io.BytesIO(content), out, headers=headers or [], client="127.0.0.1")
+    limits = LOADED.config.settings.limits
+    batch(snapshot, limits, io.BytesIO(content), out, headers=headers or [], client="127.0.0.1")
     return out.getvalue().splitlines()
 
 
@@ -175,6 +211,8 @@ def answers(content: bytes, headers: list[tuple[bytes, bytes]] | None = None) ->
         (b"GET /_matrix/client/v3/sync?since=s1", b"user"),
         (b"OPTIONS /_matrix/key/x", b"ip"),
         (b"GET http://example.org/_matrix/key/x", b"ip"),
+        (b"GET http://u@example.org/_matrix/key/x", b"-"),
+        (b"GET /_matrix/" + b"x" * 8200, b"-"),
         (b"GET /gone", b"-"),
         (b"GET /nowhere", b"-"),
         (b"GET /_synapse/admin/x", b"-"),
@@ -190,6 +228,20 @@ def answers(content: bytes, headers: list[tuple[bytes, bytes]] | None = None) ->
 )
 def test_a_line_of_a_batch(line: bytes, answer: bytes) -> None:
     assert answers(line + b"\n" + b"GET /_matrix/x\n") == [answer, b"main"]
+
+
+@pytest.mark.parametrize(
+    ("header", "answer"),
+    [
+        ((b"host", b"a b"), b"-"),
+        ((b"host", b"a"), b"main"),
+        ((b"content-length", b"13107201"), b"-"),
+        ((b"content-length", b"13107200"), b"main"),
+        ((b"transfer-encoding", b"gzip"), b"-"),
+    ],
+)
+def test_a_header_of_a_batch(header: tuple[bytes, bytes], answer: bytes) -> None:
+    assert answers(b"GET /_matrix/x\n", [header]) == [answer]
 
 
 def test_the_last_line_needs_no_end() -> None:

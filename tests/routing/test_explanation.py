@@ -5,12 +5,13 @@ from zlib import crc32
 
 import pytest
 
-from router.errors import ProxyError, Source
+from router.errors import ProxyError, Source, UriTooLong
 from router.request import RequestHead
 from router.routing.decision import Forward, decide
 from router.routing.explanation import Explanation, explain, explain_request
 from router.routing.snapshot import Snapshot
 from router.routing.trace import Verdict
+from router.settings import Limits, Settings, Timeouts
 from router.table import PathForm, Route
 from tests.routing.tables import BY_USER, IP_HASH, View, by_header, head, route, table, upstream
 
@@ -159,8 +160,39 @@ def test_a_route_s_own_limits_are_told() -> None:
         source=Source(file="r.yaml", line=3),
     )
     told = explain(Snapshot.build(table([slow])), head("/"), View()).as_dict()
-    assert (told["first_byte"], told["max_body"]) == (90.0, 1024)
-    assert asked("/_matrix/x").as_dict()["first_byte"] is None
+    assert (told["connect"], told["first_byte"], told["max_body"]) == (5.0, 90.0, 1024)
+
+
+def test_the_file_s_limits_are_told_where_a_route_has_none() -> None:
+    settings = Settings(limits=Limits(body=10, media_body=20), timeouts=Timeouts(connect=1.0, first_byte=2.0))
+    told = explain(SNAPSHOT, head("/_matrix/media/x"), View(), settings=settings)
+    assert (told.connect, told.first_byte, told.max_body) == (1.0, 2.0, 20)
+    assert explain(SNAPSHOT, head("/_matrix/x"), View(), settings=settings).max_body == 10
+    nowhere = explain(SNAPSHOT, head("/nowhere"), View(), settings=settings)
+    assert (nowhere.connect, nowhere.first_byte, nowhere.max_body) == (None, None, None)
+
+
+@pytest.mark.parametrize(("length", "status"), [(-1, None), (10, None), (11, 413)])
+def test_a_length_above_the_limit_is_refused_by_the_route_that_was_taken(
+    length: int, status: int | None
+) -> None:
+    settings = Settings(limits=Limits(body=10))
+    told = explain(SNAPSHOT, head("/_matrix/x"), View(), settings=settings, content_length=length)
+    assert told.route is not None
+    assert told.route.name == "rest"
+    assert (told.refusal.status if told.refusal else None) == status
+    assert told.reason == ("body_too_large" if status else "")
+    assert (told.endpoint is None) == (status is not None)
+
+
+def test_a_refusal_of_the_wire_is_explained_as_it_is() -> None:
+    told = explain_request(
+        SNAPSHOT, View(), method="GET", target=b"/_matrix/x?access_token=SECRET", refused=UriTooLong("long")
+    )
+    assert told.refusal is not None
+    assert (told.guard, told.refusal.status, told.refusal.error) == ("not asked", 414, "long")
+    assert (told.reason, told.query) == ("uri_too_long", ("access_token",))
+    assert "SECRET" not in json.dumps(told.as_dict())
 
 
 @pytest.mark.parametrize(

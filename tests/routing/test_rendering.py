@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
 from router.routing.explanation import explain, explain_request
 from router.routing.rendering import render
 from router.routing.snapshot import Snapshot
+from router.settings import Limits, Settings, Timeouts
 from router.table import Endpoint, PathForm, TcpAddress, Upstream
 from tests.routing.tables import BY_USER, View, head, route, table, upstream
 
@@ -40,7 +43,7 @@ def test_the_whole_text() -> None:
         "   . client_any    routes.yaml:147  would match too, comes later",
         "3 key         user, crc32 0d2ba4f2                       ketama, as nginx",
         f"4 candidates  {first} (generic2) up <- chosen | 127.0.0.1:8103 up | 127.0.0.1:8101 (generic1) down",
-        "5 limits      first byte as in `timeouts` | body as in `limits`",
+        "5 limits      connect 5s | first byte 10m | body 12.5 MiB",
         "=> http://127.0.0.1:8102  (generic2)",
     ]
 
@@ -80,3 +83,19 @@ def test_bytes_of_the_normalised_path_do_not_reach_the_terminal() -> None:
     text = render(explain(SNAPSHOT, head("/_matrix/client/%1B%5B31m%FF"), View()))
     assert "  normalised  /_matrix/client/\\x1b[31m\\xff" in text.splitlines()
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("first_byte", "max_body", "shown"),
+    [
+        (600.0, 52_428_800, "first byte 10m | body 50 MiB"),
+        (5400.0, 8192, "first byte 90m | body 8 KiB"),
+        (7200.0, 1_610_612_736, "first byte 2h | body 1.5 GiB"),
+        (90.0, 1000, "first byte 90s | body 1000 bytes"),
+        (0.5, 13_107_201, "first byte 0.5s | body 13107201 bytes"),
+    ],
+)
+def test_limits_in_the_largest_unit_that_is_exact(first_byte: float, max_body: int, shown: str) -> None:
+    settings = Settings(limits=Limits(body=max_body), timeouts=Timeouts(connect=0.25, first_byte=first_byte))
+    text = render(explain(SNAPSHOT, head("/_synapse/client/x"), View(), settings=settings))
+    assert f"5 limits      connect 0.25s | {shown}" in text.splitlines()

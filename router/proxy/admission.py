@@ -1,0 +1,104 @@
+"""What is asked of a request's head between its bytes and its decision, for the wire and for `explain`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from router.errors import BadRequest, DownstreamError
+from router.http1.fields import quote
+from router.http1.requests import RequestMessage, end_of_request_head, parse_request
+from router.request import RequestHead
+from router.routing.explanation import Explanation, explain, explain_request
+from router.routing.snapshot import Snapshot
+from router.routing.view import EndpointView
+from router.settings import Limits, Settings
+
+_NO_FIELD_HAS = re.compile(rb"[\r\n\0]").search
+
+_DEFAULT_HOST = b"localhost"
+
+
+class Admitted(NamedTuple):
+    """A head that may be decided on: as it was read, and as a decision sees it."""
+
+    message: RequestMessage
+    head: RequestHead
+
+
+def read_head(head: bytes, *, client: str, limits: Limits) -> Admitted:
+    """Reads one head from its method to its empty line; `client` is the peer's address.
+
+    Raises whatever `parse_request` and `RequestHead` raise, and BadRequest for a target that names another
+    host than the Host field does: by RFC 9112 section 3.2.2 the target wins, and some believe the field.
+    """
+    message = parse_request(head, limits)
+    asked = RequestHead(
+        method=message.method,
+        target=message.target,
+        headers=message.headers,
+        fields=message.fields,
+        client=client,
+    )
+    if asked.authority and message.minor == 1 and asked.authority.lower() != message.host.lower():
+        raise BadRequest(
+            f"the Host field is {quote(message.host)}, but the target names {quote(asked.authority)}"
+        )
+    return Admitted(message, asked)
+
+
+def is_field_text(text: bytes) -> bool:
+    """Whether a field's name or value could be sent at all: CR and LF would begin another line."""
+    return _NO_FIELD_HAS(text) is None
+
+
+def admit(
+    *, method: str, target: bytes, headers: Sequence[tuple[bytes, bytes]], client: str, limits: Limits
+) -> Admitted:
+    """Puts a described request through what its bytes would go through on the wire.
+
+    A Host field is added where `headers` have none: the host of an absolute-form target, else `localhost`.
+    Raises the DownstreamError that a client would be answered with, and BadRequest for what holds the end
+    of a line and so is not one request.
+    """
+    line = b"%b %b HTTP/1.1" % (method.encode("latin-1", "replace"), target)
+    fields = [b"%b: %b" % field for field in headers]
+    if all(name.lower() != b"host" for name, _ in headers):
+        fields.insert(0, b"host: " + _host_of(target))
+    if any(b"\r\n" in each for each in (line, *fields)):
+        raise BadRequest("the request holds the end of a line (CR LF), after which it would be another one")
+    sent = b"\r\n".join((line, *fields, b"", b""))
+    return read_head(sent[: end_of_request_head(sent, 0, limits)], client=client, limits=limits)
+
+
+def _host_of(target: bytes) -> bytes:
+    try:
+        return RequestHead(method="GET", target=target).authority or _DEFAULT_HOST
+    except DownstreamError:
+        return _DEFAULT_HOST
+
+
+def explain_sent(
+    snapshot: Snapshot,
+    view: EndpointView,
+    settings: Settings,
+    *,
+    method: str,
+    target: bytes,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    client: str = "",
+) -> Explanation:
+    """What becomes of a request that a client sends, in full: refused as it stands, answered or forwarded.
+
+    Raises ProxyError (500) for a defect of this program.
+    """
+    try:
+        message, head = admit(
+            method=method, target=target, headers=headers, client=client, limits=settings.limits
+        )
+    except DownstreamError as error:
+        return explain_request(
+            snapshot, view, method=method, target=target, headers=headers, client=client, refused=error
+        )
+    return explain(snapshot, head, view, settings=settings, content_length=message.content_length)
