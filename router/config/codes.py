@@ -92,7 +92,7 @@ _SYNTAX = (
     Code(
         code="S011",
         title="not a number, size, time or yes/no",
-        why="a limit that is off by its unit is off by a factor of a thousand",
+        why="a value near the one that was meant is still another one, so nothing is guessed",
     ),
     Code(
         code="S012",
@@ -108,6 +108,11 @@ _SYNTAX = (
         code="S014",
         title="not usable as a name",
         why="names stand in metrics, logs and the output of `explain --batch`, one word each",
+    ),
+    Code(
+        code="S015",
+        title="not a path that a health check can ask for",
+        why="a worker that is asked for something else never answers 2xx, and so is never up",
     ),
 )
 

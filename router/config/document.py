@@ -9,9 +9,11 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -20,10 +22,19 @@ from router.config.nodes import Entry, Items, Mapping, Node, Scalar
 from router.errors import Source
 
 MAX_BYTES = 1024 * 1024
-"""Some ten thousand routes, which PyYAML reads in two seconds; /dev/zero never ends."""
+"""Some ten thousand routes, which PyYAML reads in two seconds."""
 
 MAX_DEPTH = 32
 """The deepest place that means anything is at five."""
+
+_NO_FILES = MappingProxyType(
+    {
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+)
 
 _BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """What YAML 1.1 counts as a line break (section 4.2): lines must be cut where PyYAML counts them."""
@@ -46,6 +57,7 @@ def read(path: str | Path, findings: Findings) -> Document:
     """Reads a file; what is wrong with it goes to `findings`, and then `root` may be None."""
     file = str(path)
     try:
+        _judge_kind(stat.S_IFMT(Path(path).stat().st_mode))
         with Path(path).open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
@@ -57,6 +69,12 @@ def read(path: str | Path, findings: Findings) -> Document:
         findings.add("S001", f"{file} is larger than {MAX_BYTES} bytes", Source(file=file, line=1))
         return Document(file=file)
     return parse(content, file=file, findings=findings)
+
+
+def _judge_kind(kind: int) -> None:
+    # Before it is opened: a named pipe would wait for its writer, for ever and without a word.
+    if kind in _NO_FILES:
+        raise ValueError(f"it is {_NO_FILES[kind]}, not a regular file")
 
 
 def parse(content: bytes, *, file: str, findings: Findings) -> Document:

@@ -23,6 +23,7 @@ from router.table import UNMATCHED, PathForm, Route
 MOST_RELATED = 3
 MOST_SHOWN = 100
 
+_QUESTION_MARK = re.compile(r"(?<!\\)(?:\\\\)*(?:\\\?|\[\?\])([A-Za-z0-9_]*)")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
@@ -115,10 +116,16 @@ def _alone(route: Route, settings: Settings, findings: Findings) -> bool:
 def _impossible(route: Route, findings: Findings) -> None:
     text, form = route.pattern.text, route.pattern.form
     other = PathForm.NORMALISED if form is PathForm.RAW else PathForm.RAW
+    why = ""
     fix = "write it as the path stands on a request line: it begins with `/`"
-    if find_path([text], [], other) is not None:
+    question_mark = _QUESTION_MARK.search(text)
+    if question_mark and form is PathForm.RAW:
+        why = "what follows the `?` of a target is its query, and patterns are matched against the path alone"
+        fix = f"end the pattern before the `?`, and write `query: {{{question_mark[1] or 'NAME'}: present}}`"
+    elif find_path([text], [], other) is not None:
         fix = f"write `match: {other.value}` for this route, or the path as it is in a {form.value} one"
-    findings.add("R115", f"no {form.value} path matches the pattern of `{route.name}`", route.source, fix=fix)
+    message = f"no {form.value} path matches the pattern of `{route.name}`"
+    findings.add("R115", message, route.source, why=why, fix=fix)
 
 
 def _closed(route: Route, text: str, form: PathForm, closed: list[str], findings: Findings) -> None:

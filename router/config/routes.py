@@ -9,7 +9,7 @@ from router.config.fields import Fields, mapping, one_or_more
 from router.config.findings import Findings, Related, suggest
 from router.config.nodes import Items, Mapping, Node, Scalar
 from router.config.patterns import check_pattern
-from router.config.upstreams import name
+from router.config.upstreams import is_name, name
 from router.config.values import choice, kind_of, seconds, short, size, whole, word
 from router.errors import Source
 from router.request import METHODS, NEVER_PROXIED
@@ -142,8 +142,9 @@ class RouteReader:
             return None, None
         self.used.add(scalar.text)
         if scalar.text not in self._upstreams:
-            near = suggest(scalar.text, self._upstreams)
-            known = ", ".join(sorted(self._upstreams)) or "none"
+            usable = sorted(filter(is_name, self._upstreams))
+            near = suggest(scalar.text, usable)
+            known = ", ".join(usable) or "none"
             self._findings.add(
                 "R102",
                 f"there is no upstream `{short(scalar.text)}`",

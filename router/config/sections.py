@@ -31,13 +31,18 @@ def read_settings(
     file_listen = _addresses(fields.get("listen"), findings, "`listen`")
     file_admin, public = _admin(fields.get("admin"), findings, judged=not admin)
     listeners, admins = listen or file_listen or default.listen, admin or file_admin or default.admin
+    names = ("--listen" if listen else "`listen`", "--admin" if admin else "`admin`")
+    in_file = [
+        key for key, given in (("admin", admin), ("listen", listen)) if not given and key in fields.keys
+    ]
     for both in set(listeners) & set(admins):
         if not (isinstance(both, TcpAddress) and both.port == 0):
             findings.add(
                 "S013",
-                f"clients and the admin listener both have {both}",
-                fields.place("admin"),
-                fix="give one of them another port",
+                f"{names[0]} and {names[1]} are both {both}{' on the command line' * bool(listen and admin)}",
+                fields.place(in_file[0]) if in_file else None,
+                why="clients and the admin listener need an address each",
+                fix="give one of them another address",
             )
     drain, log = fields.get("drain_timeout"), fields.get("access_log")
     drained = seconds(drain, findings, "`drain_timeout`", zero=True) if drain else None
@@ -162,11 +167,11 @@ def _health(node: Node | None, findings: Findings) -> Health:
     scalar = word(path, findings, "`path`") if path else None
     if scalar and not (scalar.text.startswith("/") and scalar.text.isascii() and scalar.text.isprintable()):
         findings.add(
-            "S011", f"`{short(scalar.text)}` is not a path to ask for", scalar.source, fix="write `/health`"
+            "S015", f"`{short(scalar.text)}` is not a path to ask for", scalar.source, fix="write `/health`"
         )
         scalar = None
     elif scalar and " " in scalar.text:
-        findings.add("S011", "the path holds a space", scalar.source, fix="write `%20`")
+        findings.add("S015", "the path holds a space", scalar.source, fix="write `%20`")
     return Health(
         path=scalar.text if scalar else None,
         interval=(interval and seconds(interval, findings, "`interval`")) or default.interval,

@@ -22,9 +22,14 @@ _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """RFC 9110 section 5.6.2, token."""
 
 
+def is_name(text: str) -> bool:
+    """Whether an upstream, a route or an instance can have that name."""
+    return len(text) <= 64 and _NAME.fullmatch(text) is not None
+
+
 def name(scalar: Scalar, findings: Findings, what: str) -> str | None:
     """A name of an upstream or a route: one word for metrics, logs and `explain --batch`."""
-    if _NAME.fullmatch(scalar.text) and len(scalar.text) <= 64:
+    if is_name(scalar.text):
         return scalar.text
     findings.add(
         "S014",

@@ -37,6 +37,9 @@ LONGEST = 366 * 86400.0
 """A year in seconds: a longer time is a slip of the hand, and clocks overflow somewhere."""
 
 
+_OFF_BY_A_UNIT = "a limit that is off by its unit is off by a factor of a thousand"
+
+
 def kind_of(node: Node) -> str:
     """What the node is, in the words of a finding."""
     if isinstance(node, Scalar):
@@ -104,7 +107,13 @@ def size(node: Node, findings: Findings, what: str) -> int | None:
         fix = f"write `{match[1]}{unit}iB` (by 1024) or `{match[1]}{unit}B` (by 1000)"
     elif match and not int(match[1][:20].replace("_", "")):
         fix = "there is no word for no limit: write the largest size that you want to take"
-    findings.add("S011", f"{what} is a size above 0, not `{short(scalar.text)}`", scalar.source, fix=fix)
+    findings.add(
+        "S011",
+        f"{what} is a size above 0, not `{short(scalar.text)}`",
+        scalar.source,
+        why=_OFF_BY_A_UNIT,
+        fix=fix,
+    )
     return None
 
 
@@ -122,7 +131,11 @@ def seconds(node: Node, findings: Findings, what: str, *, zero: bool = False) ->
     if _NUMBER.fullmatch(text):
         fix = f"write `{text}s` for seconds or `{text}ms` for milliseconds"
     findings.add(
-        "S011", f"{what} is a time{'' if zero else ' above 0'}, not `{short(text)}`", scalar.source, fix=fix
+        "S011",
+        f"{what} is a time{'' if zero else ' above 0'}, not `{short(text)}`",
+        scalar.source,
+        why=_OFF_BY_A_UNIT,
+        fix=fix,
     )
     return None
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -73,8 +74,11 @@ def test_the_usual_slips_have_advice(text: str, advice: str) -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
     for path, words in (
         (tmp_path / "none.yaml", "No such file"),
+        (tmp_path / "pipe", "it is a named pipe, not a regular file"),
+        (Path(os.devnull), "it is a device"),
         (tmp_path, "Is a directory"),
         (Path("a\0b"), "null byte"),
     ):

@@ -71,6 +71,22 @@ def test_what_the_file_opens_is_not_called_closed() -> None:
     assert "never" in found("{path: '^/_synapse/replication/x', upstream: main}", MAIN)[0].fix
 
 
+@pytest.mark.parametrize(
+    ("path", "fix"),
+    [
+        (r"'^/k?\?x=1'", "end the pattern before the `?`, and write `query: {x: present}`"),
+        (r"'^/k[?]since='", "end the pattern before the `?`, and write `query: {since: present}`"),
+        (r"'^/k\?'", "end the pattern before the `?`, and write `query: {NAME: present}`"),
+        (r"'^/k\\?a b'", "write `match: normalised` for this route, or the path as it is in a raw one"),
+        (r"'^/k b'", "write `match: normalised` for this route, or the path as it is in a raw one"),
+    ],
+)
+def test_a_query_in_a_pattern_is_told_where_it_belongs(path: str, fix: str) -> None:
+    (finding,) = found(f"{{path: {path}, upstream: w}}", MAIN)
+    assert (finding.code, finding.fix) == ("R115", fix)
+    assert ("query" in finding.why) == ("query" in fix)
+
+
 def test_a_shadowed_route_has_a_witness_and_the_winner() -> None:
     (finding,) = found(
         "{name: prefix, path: '^/_matrix/client/(r0|v3)/', methods: [GET], upstream: main}",

@@ -146,6 +146,14 @@ def test_an_upstream_that_was_meant_is_not_called_unused() -> None:
     assert "`generic-worker`" in fix(text, "R102")
 
 
+def test_an_upstream_that_cannot_be_named_is_not_offered() -> None:
+    text = (
+        "upstreams: {'': {endpoints: [h:1]}, 'zz z': {endpoints: [h:2]}, main: {endpoints: [h:3]}}\n"
+        "routes: [{path: '^/', upstream: zzz}]\n"
+    )
+    assert fix(text, "R102") == "define it below `upstreams:`; the file defines main"
+
+
 @pytest.mark.parametrize("routes", ["5", "{}", "[]", ""])
 def test_no_routes_at_all(routes: str) -> None:
     assert load_bytes((UPSTREAMS + f"routes: {routes}\n").encode()).config is None

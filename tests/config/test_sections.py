@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
-from router.config.loader import load_bytes
+from router.config.loader import load, load_bytes
 from router.config.sections import is_loopback
 from router.settings import Guard, Health, Limits, Settings, Timeouts
 from router.table import TcpAddress, UnixAddress, parse_address
@@ -112,8 +113,8 @@ def test_what_the_file_says_is_what_is_set(text: str, expected: Settings) -> Non
         ("limits: {bdoy: 1}\n", "S008", "bdoy"),
         ("limits: []\n", "S009", "[]"),
         ("timeouts: {idle: 5}\n", "S011", "5"),
-        ("health: {path: health}\n", "S011", "health"),
-        ("health: {path: '/a b'}\n", "S011", "'/a b'"),
+        ("health: {path: health}\n", "S015", "health"),
+        ("health: {path: '/a b'}\n", "S015", "'/a b'"),
         ("health: {interval: 0s}\n", "S011", "0s"),
         ("access_log: -\n", "S003", "-"),
         ("access_log: [-]\n", "S009", "[-]"),
@@ -156,6 +157,39 @@ def test_what_is_doubtful_is_a_warning_and_served(text: str, code: str) -> None:
 )
 def test_what_is_just_within_bounds_is_clean(text: str) -> None:
     assert places(CLEAN + text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message", "line"),
+    [
+        ("", {"listen": 1, "admin": 1}, "--listen and --admin are both 127.0.0.1:1 on the command line", 0),
+        ("admin: 127.0.0.1:1\n", {"listen": 1}, "--listen and `admin` are both 127.0.0.1:1", 3),
+        ("listen: 127.0.0.1:1\n", {"admin": 1}, "`listen` and --admin are both 127.0.0.1:1", 3),
+        ("", {"listen": 8081}, "--listen and `admin` are both 127.0.0.1:8081", 0),
+        ("listen: 127.0.0.1:8081\n", {}, "`listen` and `admin` are both 127.0.0.1:8081", 3),
+        ("listen: h:1\nadmin: {listen: h:1, public: true}\n", {}, "`listen` and `admin` are both h:1", 4),
+    ],
+)
+def test_one_address_for_both_listeners_is_shown_where_it_was_written(
+    text: str, options: dict[str, int], message: str, line: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "routes.yaml"
+    file.write_text(CLEAN + text, encoding="utf-8")
+    loaded = load(file, **{name: (tcp(port),) for name, port in options.items()})
+    (finding,) = loaded.findings
+    assert (finding.code, finding.message) == ("S013", message)
+    assert (finding.source.line if finding.source else 0) == line
+    assert loaded.config is None
+
+
+@pytest.mark.parametrize("text", ["limits: {header_count: 8KiB}\n", "guard: {replication: [70000]}\n"])
+def test_what_is_no_size_is_not_explained_by_its_unit(text: str) -> None:
+    assert "unit" not in next(one.why for one in load_bytes((CLEAN + text).encode()).findings)
+
+
+@pytest.mark.parametrize("text", ["limits: {body: 50M}\n", "timeouts: {idle: 5}\n"])
+def test_a_size_or_a_time_is_explained_by_its_unit(text: str) -> None:
+    assert "unit" in next(one.why for one in load_bytes((CLEAN + text).encode()).findings)
 
 
 WORKER = "upstreams: {main: {endpoints: [127.0.0.1:9093]}}\nroutes: [{path: '^/', upstream: main}]\n"
