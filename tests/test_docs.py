@@ -62,6 +62,16 @@ def test_make_run_takes_the_steps_that_the_readme_shows(tmp_path: Path) -> None:
     assert shown[-1].startswith("proof")
 
 
+@pytest.mark.parametrize("contender", ["nginx as the reference", "nginx tuned", "aiohttp handler"])
+def test_the_readme_gives_the_figures_of_the_recorded_benchmark(contender: str) -> None:
+    results = (ROOT / "benchmarks" / "results" / "bench.md").read_text(encoding="utf-8")
+    measured = next(line for line in results.splitlines() if line.startswith(f"| {contender}"))
+    told = next(line for line in README.splitlines() if re.match(rf"\| (an )?{contender}", line))
+    ratio = re.search(r"\*\*(\d+\.\d\d)\*\*", measured)
+    assert ratio is not None
+    assert f"| {ratio[1]} of it |" in told
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_of_the_file_is_described(key: str) -> None:
     assert f"`{key}`" in CONFIGURATION

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from router.errors import (
     ClientGone,
@@ -32,10 +32,11 @@ from router.errors import (
 from router.http1.requests import RequestMessage
 from router.http1.responses import ResponseMessage
 from router.proxy.headers import request_head
+from router.proxy.stream import ClientStream
 from router.request import RequestHead
 from router.routing.decision import Decision, Forward, Refuse, decide
-from router.routing.limits import body_limit, body_too_large
-from router.table import Endpoint, Refusal
+from router.routing.limits import body_limit, body_too_large, first_byte_limit
+from router.table import Endpoint
 from router.upstream.connection import WRITE_HIGH, UpstreamConnection
 
 if TYPE_CHECKING:
@@ -48,44 +49,6 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 REPLAY_LIMIT = 65_536
 """Body bytes of an idempotent request that are kept at hand until an answer begins."""
-
-
-class ClientStream(Protocol):
-    """The client's side of one exchange."""
-
-    scheme: bytes
-    wants_payload: bool
-    """Whether chunks must be taken off the answer."""
-
-    def send_informational(self, head: bytes) -> None:
-        """Passes a 1xx answer on."""
-
-    def send_head(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
-        """Begins the answer, with what has come of its body."""
-
-    def send_body(self, data: bytes) -> None:
-        """Passes a piece of the answer's body on."""
-
-    def send_refusal(self, refusal: Refusal) -> int:
-        """Answers in the worker's place; returns the body's bytes."""
-
-    def send_error(self, error: ProxyError) -> int:
-        """Answers in the worker's place; returns the body's bytes."""
-
-    def end(self) -> None:
-        """The answer is whole."""
-
-    def abort(self) -> None:
-        """The answer will never be whole: the client must see that."""
-
-    def pause(self) -> None:
-        """Stops the request's body."""
-
-    def resume(self) -> None:
-        """Lets the request's body go on."""
-
-    def arm(self, seconds: float) -> None:
-        """Sets the exchange's one deadline; `on_deadline` is called when it passes."""
 
 
 class Exchange:
@@ -443,11 +406,8 @@ class Exchange:
             self._upstream_full = False
 
     def _arm_first_byte(self) -> None:
-        decision = self.decision
-        if isinstance(decision, Forward) and decision.route.first_byte is not None:
-            self._arm(decision.route.first_byte)
-        else:
-            self._arm(self._context.settings.timeouts.first_byte)
+        assert isinstance(self.decision, Forward)  # noqa: S101 - only what is forwarded waits for a worker
+        self._arm(first_byte_limit(self.decision.route, self._context.settings.timeouts))
 
     def _arm(self, seconds: float) -> None:
         if self._client is not None:
