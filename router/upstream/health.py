@@ -17,6 +17,14 @@ DOWN_INTERVAL = 1.0
 """Seconds between two checks of an endpoint that is down: a worker that is back serves soon."""
 
 
+PATIENCE = 3
+"""Checks in a row without an answer in time before an endpoint is down (HAProxy `fall` default).
+
+A busy Synapse may take seconds to answer; to move its users to the others then would make those busy too.
+Whoever refuses a connection, or answers something else, is down at once.
+"""
+
+
 class Probe:
     """One check: connects, asks where there is a path to ask, and holds the verdict.
 
@@ -86,7 +94,7 @@ class Probe:
 class HealthChecker:
     """Asks every endpoint again and again, one task for each address."""
 
-    __slots__ = ("_endpoints", "_pool", "_settings", "_states", "_tasks")
+    __slots__ = ("_endpoints", "_late", "_pool", "_settings", "_states", "_tasks")
 
     def __init__(
         self,
@@ -100,6 +108,7 @@ class HealthChecker:
         self._settings = settings
         self._states = states
         self._pool = pool
+        self._late: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def check_all(self) -> None:
@@ -125,9 +134,15 @@ class HealthChecker:
         connecting = self._pool.connect(endpoint, probe)
         try:
             async with asyncio.timeout(timeout):
-                return await probe.verdict
+                verdict = await probe.verdict
         except TimeoutError:
-            return f"{endpoint.name}: no answer within {timeout:g} s"
+            late = self._late[endpoint.name] = self._late.get(endpoint.name, 0) + 1
+            if late < PATIENCE and self._states.is_up(endpoint):
+                return None
+            return f"{endpoint.name}: no answer within {timeout:g} s, {late} times in a row"
+        else:
+            self._late.pop(endpoint.name, None)
+            return verdict
         finally:
             connecting.cancel()
             probe.close()

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import proxies
 from benchmarks.reference import DEFAULT, Ports, rules
 from router.config.loader import load
+from tests.real_nginx import program
 
 PORTS = Ports(synapse=41001, generic=(41002, 41003, 41004), receipts=41005)
 
@@ -32,13 +33,11 @@ def test_the_router_takes_its_file(tmp_path: Path) -> None:
 @pytest.mark.nginx
 @pytest.mark.parametrize("tuned", [False, True])
 def test_nginx_takes_its_file(tmp_path: Path, tuned: bool) -> None:
-    program = proxies.find("nginx")
-    if program is None:
-        pytest.skip("nginx is not installed")
+    nginx = program()
     file = tmp_path / "nginx.conf"
     file.write_text(proxies.nginx_conf("x", tmp_path, PORTS, 41000, tuned=tuned))
     checked = subprocess.run(
-        [program, "-t", "-q", "-p", str(tmp_path), "-c", str(file)], capture_output=True, check=False
+        [nginx, "-t", "-q", "-p", str(tmp_path), "-c", str(file)], capture_output=True, check=False
     )
     assert (checked.returncode, checked.stderr) == (0, b"")
 

@@ -12,7 +12,7 @@ import pytest
 from router.settings import Health
 from router.table import Endpoint
 from router.upstream.connection import UpstreamConnection
-from router.upstream.health import HealthChecker
+from router.upstream.health import PATIENCE, HealthChecker
 from router.upstream.pool import Pool
 from tests.dialogues import Hire, Serve
 from tests.wire import Peer, Proxy, answer, settle, tcp
@@ -128,13 +128,33 @@ async def test_what_is_asked(serve: Serve, workers: Hire, watch: Watch, tmp_path
     await peer.ended()
 
 
-async def test_a_worker_that_does_not_answer_in_time_is_down(
+async def test_a_worker_that_is_late_three_times_in_a_row_is_down(
     proxy: Proxy, worker: Worker, watch: Watch
 ) -> None:
     checker = watch(proxy, worker.endpoint, settings=Health(path="/health", timeout=0.05))
+    for _ in range(2):
+        await checker.check_all()
+        await (await worker.asked()).ended()
+    assert proxy.changes == [], "it may only be busy"
     await checker.check_all()
-    assert [reason for _, _, reason in proxy.changes] == [f"{worker.endpoint.name}: no answer within 0.05 s"]
+    assert [reason for _, _, reason in proxy.changes] == [
+        f"{worker.endpoint.name}: no answer within 0.05 s, 3 times in a row"
+    ]
     await (await worker.asked()).ended()
+
+
+async def test_an_answer_in_between_begins_the_count_anew(serve: Serve, workers: Hire, watch: Watch) -> None:
+    worker = workers()
+    proxy = await serve(worker.endpoint)
+    checker = watch(proxy, worker.endpoint, settings=Health(path="/health", timeout=0.3))
+    for late in (True, True, False, True, True):
+        asked = asyncio.create_task(checker.check_all())
+        peer = await worker.asked()
+        if not late:
+            await peer.send(OK)
+        await asked
+        await peer.ended()
+    assert proxy.changes == []
 
 
 async def test_a_request_under_way_is_a_check_of_an_endpoint_that_is_up(
@@ -186,7 +206,9 @@ async def test_a_check_that_cannot_connect_in_time_is_given_up(
         await asyncio.get_running_loop().create_future()
 
     monkeypatch.setattr(Pool, "_open_connection", never)
-    await watch(proxy, worker.endpoint, settings=Health(timeout=0.01)).check_all()
+    checker = watch(proxy, worker.endpoint, settings=Health(timeout=0.01))
+    for _ in range(PATIENCE):
+        await checker.check_all()
     await settle()
     assert not proxy.states.is_up(worker.endpoint)
     assert proxy.pool._connecting == set()
