@@ -11,7 +11,7 @@ import uvloop
 from benchmarks.backends import answers_at
 from router.app import Application, endpoints_of
 from router.proxy.connection import ClientConnection
-from router.proxy.exchange import Exchange
+from router.proxy.record import ExchangeRecord
 from router.settings import Config
 from router.upstream.connection import UpstreamConnection
 
@@ -75,7 +75,7 @@ class Lane:
             raise RuntimeError("the request was not answered")
         self._answered.clear()
 
-    def record_of(self, request: bytes) -> Exchange:
+    def record_of(self, request: bytes) -> ExchangeRecord:
         """The record that the request leaves."""
         context = self.application.context
         notes = Notes()
@@ -91,12 +91,12 @@ class Notes:
     """An observer that keeps what it is told."""
 
     def __init__(self) -> None:
-        self.ended: list[Exchange] = []
+        self.ended: list[ExchangeRecord] = []
 
-    def begin(self, exchange: Exchange) -> None:
+    def begin(self, exchange: ExchangeRecord) -> None:
         """Of no interest here."""
 
-    def finish(self, exchange: Exchange) -> None:
+    def finish(self, exchange: ExchangeRecord) -> None:
         """Keeps the record."""
         self.ended.append(exchange)
 

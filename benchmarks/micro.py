@@ -13,8 +13,8 @@ from router.errors import BadResponse
 from router.http1.chunks import ChunkScanner
 from router.http1.requests import RequestMessage, end_of_request_head, parse_request
 from router.http1.responses import end_of_response_head, parse_response
-from router.proxy.exchange import Exchange
 from router.proxy.headers import request_head, response_head
+from router.proxy.record import ExchangeRecord
 from router.request import RequestHead
 from router.routing.decision import decide
 from router.routing.query import find_parameter
@@ -193,7 +193,7 @@ def _parts(opened: Lane, requests: list[bytes]) -> dict[str, Call]:
         end_of_response_head(ANSWER, 0)
         parse_response(answer_head, "GET")
 
-    def count(record: Exchange) -> None:
+    def count(record: ExchangeRecord) -> None:
         metrics.begin(record)
         metrics.finish(record)
 

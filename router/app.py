@@ -19,7 +19,7 @@ from router.observe.accesslog import AccessLog
 from router.observe.metrics import Metrics
 from router.proxy.context import ProxyContext
 from router.proxy.deadlines import Deadlines
-from router.proxy.exchange import Exchange
+from router.proxy.record import ExchangeRecord
 from router.routing.snapshot import Snapshot
 from router.server.listener import ProxyServer
 from router.server.process import Process, Ticker, raise_descriptor_limit
@@ -41,11 +41,11 @@ class Observers:
         self._log = access_log
         self._wall_clock = wall_clock
 
-    def begin(self, exchange: Exchange) -> None:
+    def begin(self, exchange: ExchangeRecord) -> None:
         """It is in flight."""
         self._metrics.begin(exchange)
 
-    def finish(self, exchange: Exchange) -> None:
+    def finish(self, exchange: ExchangeRecord) -> None:
         """It has ended."""
         self._metrics.finish(exchange)
         self._log.record(exchange, self._wall_clock())

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from router.guard import Guard
 from router.proxy.context import ProxyContext
 from router.proxy.deadlines import HORIZON, TICK, Deadlines
-from router.proxy.exchange import Exchange
+from router.proxy.record import ExchangeRecord
 from router.routing.snapshot import Snapshot
 from router.server.listener import ProxyServer
 from router.settings import Config, Settings
@@ -175,13 +175,13 @@ class Recorder:
     """The observer: what has begun, and what has ended."""
 
     def __init__(self) -> None:
-        self.begun: list[Exchange] = []
-        self.ended: list[Exchange] = []
+        self.begun: list[ExchangeRecord] = []
+        self.ended: list[ExchangeRecord] = []
 
-    def begin(self, exchange: Exchange, /) -> None:
+    def begin(self, exchange: ExchangeRecord, /) -> None:
         self.begun.append(exchange)
 
-    def finish(self, exchange: Exchange, /) -> None:
+    def finish(self, exchange: ExchangeRecord, /) -> None:
         self.ended.append(exchange)
 
 

@@ -10,7 +10,7 @@ from router.table import Endpoint
 
 
 class Record(Protocol):
-    """The finished side of `proxy.exchange.Exchange`, which says what each field holds."""
+    """The finished side of `proxy.record.ExchangeRecord`, which says what each field holds."""
 
     @property
     def line(self) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from router.proxy.deadlines import Deadlines
-from router.proxy.exchange import Exchange
+from router.proxy.record import ExchangeRecord
 from router.routing.snapshot import Snapshot
 from router.settings import Settings
 from router.upstream.pool import Pool
@@ -16,10 +16,10 @@ from router.upstream.state import EndpointStates
 class Observer(Protocol):
     """Who is told of every exchange: metrics and the access log."""
 
-    def begin(self, exchange: Exchange, /) -> None:
+    def begin(self, exchange: ExchangeRecord, /) -> None:
         """Its route is decided; it is in flight now."""
 
-    def finish(self, exchange: Exchange, /) -> None:
+    def finish(self, exchange: ExchangeRecord, /) -> None:
         """It has ended, and its record will not change any more."""
 
 

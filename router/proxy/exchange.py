@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 from router.errors import (
     ClientGone,
@@ -31,16 +30,15 @@ from router.errors import (
 )
 from router.http1.requests import RequestMessage
 from router.http1.responses import ResponseMessage
+from router.proxy.context import ProxyContext
 from router.proxy.headers import request_head
+from router.proxy.record import ExchangeRecord
 from router.proxy.stream import ClientStream
 from router.request import RequestHead
-from router.routing.decision import Decision, Forward, Refuse, decide
+from router.routing.decision import Forward, Refuse, decide
 from router.routing.limits import body_limit, body_too_large, first_byte_limit
 from router.table import Endpoint
 from router.upstream.connection import WRITE_HIGH, UpstreamConnection
-
-if TYPE_CHECKING:
-    from router.proxy.context import ProxyContext
 
 log = logging.getLogger(__name__)
 
@@ -51,15 +49,11 @@ REPLAY_LIMIT = 65_536
 """Body bytes of an idempotent request that are kept at hand until an answer begins."""
 
 
-class Exchange:
-    """One request.
+class Exchange(ExchangeRecord):
+    """One request: its record, and what drives it.
 
-    `line` is the request line as received, without its CRLF; `head` is None where it could not be
-    read as a request, and `decision` is None with it. `client` is the peer's address as text, 127.0.0.1
-    on a unix socket. Times are monotonic seconds, 0.0 for what has not happened. `bytes_in` and
-    `bytes_out` count body bytes as passed on (chunk framing included), `status` is what the client was
-    sent, 0 for nothing. `reason` is empty for an answer passed on whole, else the `reason` of a
-    `ProxyError` or of a `Refuse`. `endpoint` is the one of the last attempt, `attempts` how many there were.
+    `_candidate` counts those given up, `_held` is what is at hand of the request's body, `_held_whole`
+    whether that is all of it so far.
     """
 
     __slots__ = (
@@ -76,37 +70,12 @@ class Exchange:
         "_request_done",
         "_response_begun",
         "_upstream_full",
-        "attempts",
-        "bytes_in",
-        "bytes_out",
-        "client",
-        "decision",
-        "ended",
-        "endpoint",
-        "first_byte",
-        "head",
-        "line",
-        "reason",
-        "started",
-        "status",
     )
 
     def __init__(
         self, *, line: bytes, head: RequestHead | None, context: ProxyContext, client: str = ""
     ) -> None:
-        self.line = line
-        self.client = client
-        self.head = head
-        self.started = context.clock()
-        self.decision: Decision | None = None
-        self.endpoint: Endpoint | None = None
-        self.attempts = 0
-        self.first_byte = 0.0
-        self.ended = 0.0
-        self.status = 0
-        self.reason = ""
-        self.bytes_in = 0
-        self.bytes_out = 0
+        super().__init__(line, head, client, context.clock())
         self._context = context
         self._client: ClientStream | None = None
         self._connection: UpstreamConnection | None = None
