@@ -1,4 +1,4 @@
-"""`make bench`: runs what can be run here, prints the tables, writes them to `results/`."""
+"""`make bench`: runs what can be run here, prints the tables, writes them to `.run/bench/`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ class Length:
     profile: float
 
 
+WRITTEN = Path(".run/bench")
+"""Where a full run writes; what is on record changes only by `--output benchmarks/results`."""
+
 FULL = Length(deciding=4, parts=10, rounds=7, round=3, profile=5)
 QUICK = Length(deciding=1, parts=3, rounds=2, round=1, profile=2)
 
@@ -43,7 +46,7 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     length = QUICK if options.quick else FULL
-    output = options.output or (None if options.quick or options.only else FOLDER / "results")
+    output = options.output or (None if options.quick or options.only else WRITTEN)
     try:
         with tempfile.TemporaryDirectory(prefix="router-bench-") as folder:
             results = run(length, Path(folder), options.only or "")
