@@ -1,0 +1,71 @@
+"""The guard before the real deployment: its replication listeners are there, and cannot be reached."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import aiohttp
+import pytest
+
+from router.config.loader import load_bytes
+from router.local.deployment import Deployment
+
+FILE = """
+guard: {{replication: {ports}}}
+upstreams: {{main: {{endpoints: ['{host}:{port}']}}}}
+routes: [{{path: '^/', upstream: main}}]
+"""
+
+
+async def _ask(url: str, method: str = "GET") -> tuple[int, bytes]:
+    async with aiohttp.ClientSession() as session, session.request(method, url) as answer:
+        return answer.status, await answer.read()
+
+
+async def test_replication_listeners_answer_whoever_reaches_them(deployment: Deployment) -> None:
+    for port in deployment.layout.replication_ports:
+        status, body = await _ask(f"http://127.0.0.1:{port}/_synapse/replication/send_events/x")
+        assert (status, json.loads(body)["errcode"]) == (405, "M_UNRECOGNIZED"), "a client listener says 404"
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.1", "localhost", "0x7f000001", "[::ffff:127.0.0.1]", "0.0.0.0"]
+)
+def test_no_file_makes_an_endpoint_of_one(deployment: Deployment, host: str) -> None:
+    ports = list(deployment.layout.replication_ports)
+    for port in ports:
+        loaded = load_bytes(FILE.format(ports=ports, host=host, port=port).encode())
+        assert loaded.config is None
+        assert [finding.code for finding in loaded.findings] == ["H301"]
+    client = deployment.layout["main"].client_port
+    assert load_bytes(FILE.format(ports=ports, host="127.0.0.1", port=client).encode()).config is not None
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "OPTIONS"])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/_synapse/replication/send_events/x", 404),
+        ("/_synapse/replication", 404),
+        ("/_synapse/admin/v1/server_version", 404),
+        ("/_synapse/mas/query_user", 404),
+        ("/_matrix/..%2F_synapse/replication/send_events/x", 400),
+        ("/_synapse/%72eplication/send_events/x", 400),
+    ],
+)
+async def test_no_path_leads_there(deployment: Deployment, method: str, path: str, status: int) -> None:
+    host, port = deployment.layout.base_url.removeprefix("http://").split(":")
+    reached = await _raw(host, int(port), f"{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    assert reached.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"Server: Synapse" not in reached
+
+
+async def _raw(host: str, port: int, request: str) -> bytes:
+    """As bytes, since a client library would tidy the path."""
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(request.encode())
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
