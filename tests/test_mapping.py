@@ -10,7 +10,6 @@ ROOT = Path(__file__).parents[1]
 
 WITHOUT_TESTS = {
     "__main__.py": "hands over to cli/main.py",
-    "observe/record.py": "a Protocol, held by mypy",
     "proxy/context.py": "fields that are handed around, and a Protocol",
     "proxy/record.py": "fields, which the tests of the exchange read",
     "proxy/stream.py": "a Protocol, held by mypy",

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 
 import re2
 
-from router.observe.record import Record
 from router.observe.redaction import redact, signs_of_secrets
+from router.proxy.record import ExchangeRecord
 
 BUFFER = 64
 """Lines that wait in memory: of ordinary ones about nginx's `buffer=16k`."""
@@ -131,7 +131,7 @@ class AccessLog:
             except OSError as error:
                 raise OSError(error.errno, f"cannot open the access log: {error.strerror}", path) from error
 
-    def record(self, exchange: Record, now: float) -> None:
+    def record(self, exchange: ExchangeRecord, now: float) -> None:
         """Adds the exchange's line; `now` is in wall-clock seconds."""
         if self._fd < 0:
             return

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from router.errors import ClientGone, DownstreamError, ShuttingDown
-from router.observe.record import Record
+from router.proxy.record import ExchangeRecord
 
 NONE = "none"
 """The label of what is not there.
@@ -116,14 +116,14 @@ class Metrics:
         self.routes: dict[str, RouteCounters] = {}
         self.failures: deque[Failure] = deque(maxlen=FAILURES)
 
-    def begin(self, exchange: Record) -> None:
+    def begin(self, exchange: ExchangeRecord) -> None:
         """The exchange is in flight."""
         decision = exchange.decision
         route = decision.route if decision is not None else None
         name = route.name if route is not None else NONE
         (self.routes.get(name) or self._new_route(name)).in_flight += 1
 
-    def finish(self, exchange: Record) -> None:
+    def finish(self, exchange: ExchangeRecord) -> None:
         """The exchange has ended; its decision is the one that `begin` saw."""
         decision = exchange.decision
         route = decision.route if decision is not None else None
@@ -156,7 +156,7 @@ class Metrics:
             self._note_trouble(exchange, counters, key)
 
     def _note_trouble(
-        self, exchange: Record, counters: RouteCounters, key: tuple[str, str, str, str, str]
+        self, exchange: ExchangeRecord, counters: RouteCounters, key: tuple[str, str, str, str, str]
     ) -> None:
         reason = exchange.reason
         if reason == ClientGone.reason:

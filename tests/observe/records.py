@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from router.proxy.record import ExchangeRecord
 from router.request import RequestHead
 from router.routing.decision import Decision, Forward, Refuse
 from router.table import Endpoint, Pattern, Refusal, Route, TcpAddress, Upstream
@@ -19,8 +20,8 @@ GUARDED = Refuse(route=None, refusal=Refusal(), reason="guard")
 
 
 @dataclass(slots=True, kw_only=True)
-class Ended:
-    """Has the fields of `observe.record.Record`."""
+class Ended(ExchangeRecord):
+    """A record by its fields, with a default for each."""
 
     line: bytes = b"GET /_matrix/client/v3/sync HTTP/1.1"
     client: str = "127.0.0.1"
