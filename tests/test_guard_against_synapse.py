@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -59,6 +60,10 @@ async def test_no_path_leads_there(deployment: Deployment, method: str, path: st
     reached = await _raw(host, int(port), f"{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     assert reached.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"Server: Synapse" not in reached
+    admin = f"http://127.0.0.1:{deployment.layout.admin_port}"
+    asked = f"{admin}/explain?method={method}&target={quote(path, safe='')}"
+    _, explained = await _ask(asked)
+    assert json.loads(explained)["reason"] == "guard", "not only because the table has no route for it"
 
 
 async def _raw(host: str, port: int, request: str) -> bytes:
