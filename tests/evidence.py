@@ -1,0 +1,251 @@
+"""Which process served what, by Synapse's own logs: a pytest plugin with the fixture `evidence`.
+
+A test ends a part of its run with `evidence.chapter(title)`; the chapters of all are printed at the end.
+"""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import pytest
+
+from router.config.loader import load_or_raise
+from router.errors import ProxyError
+from router.local.deployment import Deployment
+from router.local.layout import HOST, Layout
+from router.request import RequestHead
+from router.routing.decision import Forward, decide
+from router.routing.snapshot import Snapshot
+from router.table import Endpoint, Upstream
+from tests.synapse_log import Served, process_logs
+
+PATIENCE = 15.0
+"""Seconds that a process has to write down the request that marks the end of a chapter."""
+
+PROPERTY = "evidence"
+
+
+class EveryEndpoint:
+    """The view of a router whose endpoints are all up."""
+
+    def is_up(self, _endpoint: Endpoint) -> bool:
+        return True
+
+    def rotation(self, upstream: Upstream) -> tuple[int, ...]:
+        return (0,) * len(upstream.endpoints)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the table sends a request: by which route, to which instances, the preferred one first."""
+
+    route: str
+    instances: tuple[str, ...]
+
+
+class ServedTable:
+    """What the table that the deployment's router serves says about a request in a log."""
+
+    def __init__(self, layout: Layout) -> None:
+        config = load_or_raise(layout.config / "routes.yaml")
+        self._snapshot = Snapshot.build(config.table, config.settings.guard)
+
+    def place(self, served: Served) -> Place | None:
+        """None where the router would have answered by itself; the log has no token, so no user's key."""
+        try:
+            head = RequestHead(method=served.method, target=served.target.encode(), client=HOST)
+            decision = decide(self._snapshot, head, EveryEndpoint())
+        except ProxyError:
+            return None
+        if not isinstance(decision, Forward):
+            return None
+        return Place(
+            route=decision.route.name,
+            instances=tuple(endpoint.instance or "?" for endpoint in decision.candidates),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """What the processes say they have answered in one part of a run."""
+
+    title: str
+    served: tuple[Served, ...]
+    table: ServedTable
+    seconds: float = field(default=0.0)
+
+    def of_clients(self) -> list[Served]:
+        """Without what Synapse's processes ask each other."""
+        return [served for served in self.served if served.listener == "client"]
+
+    def misplaced(self) -> list[str]:
+        """What was served where the table sends no such request."""
+        wrong = []
+        for served in self.of_clients():
+            place = self.table.place(served)
+            if place is None:
+                wrong.append(f"{served}: the router forwards no such request")
+            elif served.process not in place.instances:
+                wrong.append(f"{served}: route {place.route} leads to {', '.join(place.instances)}")
+        return wrong
+
+    def misrouted(self) -> list[str]:
+        """What a process answered that can't serve it: M_UNRECOGNIZED, or 500 as on a stream's non-writer."""
+        return [str(s) for s in self.of_clients() if s.unrecognized or s.status == 500]
+
+    def processes(self, route: str) -> Counter[str]:
+        """How many requests of that route each process has served."""
+        return Counter(s.process for s in self.of_clients() if self._route(s) == route)
+
+    def syncs(self) -> dict[str, Counter[str]]:
+        """For each user, how many /sync each process has served."""
+        found: dict[str, Counter[str]] = defaultdict(Counter)
+        for served in self.of_clients():
+            if served.user and served.target.partition("?")[0].endswith("/sync"):
+                found[served.user][served.process] += 1
+        return dict(sorted(found.items()))
+
+    def rooms(self, last: str) -> dict[str, Counter[str]]:
+        """For each room, how many `/rooms/ROOM/{last}` each process has served."""
+        found: dict[str, Counter[str]] = defaultdict(Counter)
+        for served in self.of_clients():
+            segments = served.target.partition("?")[0].split("/")
+            if segments[-1] == last and segments[-3] == "rooms":
+                found[segments[-2].replace("%21", "!")][served.process] += 1
+        return dict(found)
+
+    def lines(self, processes: Iterable[str]) -> Iterator[str]:
+        """The chapter as a table: process by process what it served, user by user where the /syncs were."""
+        clients = self.of_clients()
+        yield f"{self.title}: {len(clients)} requests in {self.seconds:.1f} s"
+        for process in processes:
+            own = [served for served in self.served if served.process == process]
+            asked = [served for served in own if served.listener == "client"]
+            groups: dict[str, Counter[int]] = defaultdict(Counter)
+            for served in asked:
+                groups[self._route(served)][served.status] += 1
+            text = ", ".join(_group(name, statuses) for name, statuses in sorted(groups.items()))
+            inside = sum(served.listener == "replication" for served in own)
+            inner = f"  [replication {inside}]" if inside else ""
+            yield f"  {process:<18} {len(asked):>4}  {text or '-'}{inner}"
+        where: dict[str, list[str]] = defaultdict(list)
+        for user, counted in self.syncs().items():
+            name = user.partition(":")[0]
+            for process, times in counted.items():
+                where[process].append(f"{name} {times}")
+        for process in sorted(where):
+            yield f"    /sync on {process}: {', '.join(where[process])}"
+
+    def _route(self, served: Served) -> str:
+        place = self.table.place(served)
+        return "(none)" if place is None else place.route
+
+
+def _group(name: str, statuses: Counter[int]) -> str:
+    """`sync 12`, and in brackets how many had which status but 200."""
+    rest = ", ".join(f"{status}: {times}" for status, times in sorted(statuses.items()) if status != 200)
+    return f"{name} {statuses.total()}{f' ({rest})' if rest else ''}"
+
+
+class Evidence:
+    """Reads along in the logs of all Synapse processes, chapter by chapter.
+
+    Between two restarts of one process `collect` has to be called. Everything here blocks for
+    milliseconds and can be called from a coroutine.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._layout = deployment.layout
+        self._logs = process_logs(self._layout)
+        self._served: list[Served] = []
+        self._begun = time.monotonic()
+        self.chapters: list[Chapter] = []
+
+    @cached_property
+    def table(self) -> ServedTable:
+        """The table that the router serves."""
+        return ServedTable(self._layout)
+
+    @property
+    def processes(self) -> list[str]:
+        """Synapse's processes by name, in the deployment's order."""
+        return list(self._logs)
+
+    def collect(self) -> None:
+        """Reads what is new in the logs, without waiting for what the processes have yet to write."""
+        for log in self._logs.values():
+            self._served += log.read()
+
+    def chapter(self, title: str) -> Chapter:
+        """Waits until all processes have written down what they served, and gives what is new.
+
+        All have to be up. A process writes a request down just after the client has its answer; one more
+        request, to its own port, is therefore written behind all that were answered before.
+        """
+        seconds = time.monotonic() - self._begun
+        mark = f"mark{secrets.token_hex(6)}"
+        for instance in self._layout.instances:
+            _ask(next(iter(instance.ports.values())), f"/_matrix/{mark}")
+        waiting = set(self._logs)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            self.collect()
+            waiting -= {served.process for served in self._served if mark in served.target}
+            if not waiting:
+                break
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no request in the log of {', '.join(sorted(waiting))}")
+            time.sleep(0.01)
+        served = tuple(served for served in self._served if "/_matrix/mark" not in served.target)
+        self._served = []
+        self._begun = time.monotonic()
+        chapter = Chapter(title, served, self.table, seconds)
+        self.chapters.append(chapter)
+        return chapter
+
+
+def _ask(port: int, target: str) -> None:
+    connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE)
+    try:
+        connection.request("GET", target)
+        connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def evidence(deployment: Deployment, request: pytest.FixtureRequest) -> Iterator[Evidence]:
+    """What the processes serve while the test runs; its chapters are printed at the end of the suite."""
+    reading = Evidence(deployment)
+    yield reading
+    lines = [line for chapter in reading.chapters for line in chapter.lines(reading.processes)]
+    if lines:
+        request.node.user_properties.append((PROPERTY, "\n".join(lines)))
+
+
+class _Printer:
+    """Runs where the suite is reported, whichever process ran the tests."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "teardown":
+            self._texts += [str(value) for name, value in report.user_properties if name == PROPERTY]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._texts:
+            terminalreporter.write_sep("=", "which process served what, by Synapse's own logs")
+            for text in self._texts:
+                terminalreporter.write_line(text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prints the evidence of all tests at the end."""
+    config.pluginmanager.register(_Printer(), "evidence-printer")
