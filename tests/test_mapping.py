@@ -13,7 +13,6 @@ WITHOUT_TESTS = {
     "proxy/context.py": "fields that are handed around, and a Protocol",
     "proxy/record.py": "fields, which the tests of the exchange read",
     "proxy/stream.py": "a Protocol, held by mypy",
-    "routing/view.py": "a Protocol, held by mypy",
     "local/__main__.py": "tested as local/test_main.py",
 }
 

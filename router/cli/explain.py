@@ -17,24 +17,12 @@ from router.routing.decision import Forward, decide
 from router.routing.limits import body_limit
 from router.routing.rendering import render
 from router.routing.snapshot import Snapshot
+from router.routing.view import EveryEndpointUp
 from router.settings import Limits
-from router.table import Endpoint, Upstream
 
 DECIDED, CANNOT = 0, 2
 
 Header = tuple[bytes, bytes]
-
-
-class EveryEndpointUp:
-    """An EndpointView for when nobody watches the endpoints: all are up, and no rotation has begun."""
-
-    def is_up(self, endpoint: Endpoint) -> bool:  # noqa: ARG002 - the protocol's name for it
-        """Always."""
-        return True
-
-    def rotation(self, upstream: Upstream) -> tuple[int, ...]:
-        """Round robin's weights before the first request."""
-        return (0,) * len(upstream.endpoints)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

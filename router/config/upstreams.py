@@ -14,6 +14,10 @@ from router.table import Address, Endpoint, HashKey, Policy, PolicyKind, TcpAddr
 
 POLICIES = MappingProxyType({kind.value: kind.name for kind in PolicyKind})
 
+KEYS = MappingProxyType(
+    {"user": "the user in the token", "room": "the room id in the path", "header": "a header field"}
+)
+
 MOST_WEIGHT = 256
 """HAProxy's bound; a consistent hash keeps 160 points for each unit of weight."""
 
@@ -116,7 +120,7 @@ def _policy(fields: Fields, findings: Findings, where: str) -> Policy | None:
             "W204",
             f"{where} is consistent_hash and has no `key:`",
             fields.place("policy"),
-            fix="write `key: user`, or `key: {header: Authorization}`",
+            fix="write `key: user`, `key: room`, or `key: {header: Authorization}`",
         )
         return None
     if kind is not PolicyKind.CONSISTENT_HASH and key is not None:
@@ -132,7 +136,7 @@ def _policy(fields: Fields, findings: Findings, where: str) -> Policy | None:
 
 def _hash_key(node: Node, findings: Findings) -> HashKey | None:
     if isinstance(node, Scalar):
-        kind = choice(node, findings, "`key`", {"user": "the user in the token", "header": "a header field"})
+        kind = choice(node, findings, "`key`", KEYS)
         if kind == "header":
             findings.add(
                 "S010",
@@ -142,7 +146,8 @@ def _hash_key(node: Node, findings: Findings) -> HashKey | None:
             )
             return None
         return HashKey(kind=kind) if kind else None
-    fields = mapping(node, ("header",), findings, "`key`", fix="write `user` or `{header: Authorization}`")
+    fix = "write `user`, `room` or `{header: Authorization}`"
+    fields = mapping(node, ("header",), findings, "`key`", fix=fix)
     written = fields.need("header", "write `{header: Authorization}`") if fields else None
     scalar = word(written, findings, "`header`") if written else None
     if scalar is None:

@@ -28,7 +28,7 @@ _USERINFO = re.compile("//[^/]*@")
 class KeyUse:
     """What the upstream's policy hashes of this request.
 
-    `kind` is `user`, `header NAME` or `client address`; `crc32` is eight hex digits, None where the
+    `kind` is `user`, `room`, `header NAME` or `client address`; `crc32` is eight hex digits, None where the
     request has no key. `hashed` is False where the upstream has one endpoint and nothing to choose.
     """
 

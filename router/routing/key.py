@@ -1,8 +1,9 @@
-"""What a consistent hash hashes: the user in an access token, or a header as received."""
+"""What a consistent hash hashes: the user in an access token, the room in a path, or a header as received."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
 
 from router.request import RequestHead
 from router.routing.query import find_parameter
@@ -16,6 +17,8 @@ def reader(key: HashKey) -> ReadKey:
     """How to read that kind of key off a head."""
     if key.kind == "user":
         return user
+    if key.kind == "room":
+        return room
     name = key.name.encode("ascii")
     return lambda head: head.header(name).strip(b" \t")
 
@@ -37,6 +40,23 @@ def user(head: RequestHead) -> bytes:
     else:
         return b""
     return of_token(token)
+
+
+def room(head: RequestHead) -> bytes:
+    """The room id in the path: its first segment that begins with `!`, escaped or not, decoded once.
+
+    That sigil is what makes a room id (Matrix specification, appendix 4.2.3), with a server name behind
+    it or, since room version 12, without. An alias is another name for a room that only Synapse can
+    look up, so it is no key.
+    """
+    path = head.path
+    start = path.find(b"/!")
+    if b"%" not in path:
+        return b"" if start < 0 else path[start + 1 :].partition(b"/")[0]
+    escaped = path.find(b"/%21")
+    if 0 <= escaped < start or start < 0:
+        start = escaped
+    return b"" if start < 0 else unquote_to_bytes(path[start + 1 :].partition(b"/")[0])
 
 
 def of_token(token: bytes) -> bytes:

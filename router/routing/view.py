@@ -1,4 +1,4 @@
-"""EndpointView: the little that a decision may know of live endpoints."""
+"""EndpointView: the little that a decision may know of live endpoints; and one for when nobody watches."""
 
 from __future__ import annotations
 
@@ -15,3 +15,15 @@ class EndpointView(Protocol):
 
     def rotation(self, upstream: Upstream) -> tuple[int, ...]:
         """Round robin's current weights, one for each endpoint of the upstream."""
+
+
+class EveryEndpointUp:
+    """An EndpointView for when nobody watches the endpoints: all are up, and no rotation has begun."""
+
+    def is_up(self, endpoint: Endpoint) -> bool:  # noqa: ARG002 - the protocol's name for it
+        """Always."""
+        return True
+
+    def rotation(self, upstream: Upstream) -> tuple[int, ...]:
+        """Round robin's weights before the first request."""
+        return (0,) * len(upstream.endpoints)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.cli.explain import EveryEndpointUp, batch
+from router.cli.explain import batch
 from router.cli.main import main
 from router.config.loader import load_bytes
 from router.routing.snapshot import Snapshot
@@ -263,11 +263,3 @@ def test_a_batch_through_a_real_process(table: Path) -> None:
         env={**os.environ, "LC_ALL": "C"},
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"-\nip\n", b"")
-
-
-def test_every_endpoint_is_up_and_none_has_been_used() -> None:
-    assert LOADED.config is not None
-    upstream = LOADED.config.table.upstreams["user"]
-    view = EveryEndpointUp()
-    assert view.is_up(upstream.endpoints[0])
-    assert view.rotation(upstream) == (0, 0, 0)

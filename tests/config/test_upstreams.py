@@ -38,6 +38,7 @@ def test_endpoints_are_read_in_their_order() -> None:
         ("policy: round_robin, ", PolicyKind.ROUND_ROBIN, None),
         ("policy: ip_hash, ", PolicyKind.IP_HASH, None),
         ("policy: consistent_hash, key: user, ", PolicyKind.CONSISTENT_HASH, HashKey(kind="user")),
+        ("policy: consistent_hash, key: room, ", PolicyKind.CONSISTENT_HASH, HashKey(kind="room")),
         (
             "policy: consistent_hash, key: {header: Authorization}, ",
             PolicyKind.CONSISTENT_HASH,
@@ -72,6 +73,9 @@ def test_policies(written: str, kind: PolicyKind, key: HashKey | None) -> None:
         (f"{{policy: ip_hash, key: user, {TWO}}}", "W204", "user"),
         (f"{{key: user, {TWO}}}", "W204", "user"),
         (f"{{policy: consistent_hash, key: ip, {TWO}}}", "S012", "ip"),
+        (f"{{policy: consistent_hash, key: rooms, {TWO}}}", "S012", "rooms"),
+        (f"{{policy: consistent_hash, key: {{room: x}}, {TWO}}}", "S008", "room"),
+        (f"{{policy: round_robin, key: room, {TWO}}}", "W204", "room"),
         (f"{{policy: consistent_hash, key: header, {TWO}}}", "S010", "header"),
         (f"{{policy: consistent_hash, key: {{}}, {TWO}}}", "S010", "{}"),
         (f"{{policy: consistent_hash, key: {{header: 'a b'}}, {TWO}}}", "S014", "'a b'"),

@@ -13,7 +13,7 @@ from router.request import RequestHead
 from router.routing.balancer import Balancer, ConsistentHash, IpHash, balancer_for, hashed_octets
 from router.table import Endpoint, Policy, TcpAddress, UnixAddress, Upstream
 from tests.real_nginx import Client, free_ports, nginx
-from tests.routing.tables import BY_USER, IP_HASH, View, by_header
+from tests.routing.tables import BY_ROOM, BY_USER, IP_HASH, View, by_header
 
 pytestmark = [pytest.mark.nginx, pytest.mark.xdist_group("nginx")]
 
@@ -23,13 +23,16 @@ DIRECTIVES = {
     "ip_hash": (IP_HASH, "ip_hash;"),
     "header": (by_header("x-key"), "hash $http_x_key consistent;"),
     "user": (BY_USER, "hash $user consistent;"),
+    "room": (BY_ROOM, "hash $room consistent;"),
 }
 MAPS = r"""
 map $arg_access_token $user_of_query { "~^syt_([^_]+)_" $1; default $arg_access_token; }
 map $http_authorization $user {
   "" $user_of_query; "~^Bearer syt_([^_ ]+)_[^ ]*$" $1; "~^Bearer ([^ ]*)$" $1; default "";
 }
+map $uri $room { "~/(![^/]*)" $1; default ""; }
 """
+HASHES = ("ip_hash", "header", "user", "room")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,7 @@ class Deployment:
     def order(self, group: str, head: RequestHead, client: Client | None = None) -> list[str]:
         """The servers that nginx tries for a request, in order."""
         fields = [*head.headers, *([(b"x-client", head.client.encode())] if head.client else [])]
-        path = b"/" + group.encode() + b"?" + head.query
+        path = b"/" + group.encode() + head.path + b"?" + head.query
         status, body = (client or self.client).ask(path, headers=fields)
         assert status == 200, body
         return body.decode().split(", ")
@@ -102,15 +105,12 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             group("round_robin-even", answering, (1, 1, 1)),
             group("round_robin-uneven", answering, (5, 1, 2)),
             group("round_robin-down", answering, (2, 3, 1), 1),
-            *(group(f"{kind}-even", refusing[:3], (1, 1, 1)) for kind in ("ip_hash", "header", "user")),
-            *(group(f"{kind}-uneven", refusing[:3], (3, 1, 2)) for kind in ("ip_hash", "header", "user")),
-            *(group(f"{kind}-down", refusing[:4], (1, 1, 2, 1), 1) for kind in ("ip_hash", "header", "user")),
-            *(group(f"{kind}-seven", refusing, (1,) * 7) for kind in ("ip_hash", "header", "user")),
-            *(
-                group(f"{kind}-tries", refusing[:5], (1, 40, 1, 2, 1), 1)
-                for kind in ("ip_hash", "header", "user")
-            ),
-            *(group(f"{kind}-mixed", mixed, (1, 2, 1)) for kind in ("ip_hash", "header", "user")),
+            *(group(f"{kind}-even", refusing[:3], (1, 1, 1)) for kind in HASHES),
+            *(group(f"{kind}-uneven", refusing[:3], (3, 1, 2)) for kind in HASHES),
+            *(group(f"{kind}-down", refusing[:4], (1, 1, 2, 1), 1) for kind in HASHES),
+            *(group(f"{kind}-seven", refusing, (1,) * 7) for kind in HASHES),
+            *(group(f"{kind}-tries", refusing[:5], (1, 40, 1, 2, 1), 1) for kind in HASHES),
+            *(group(f"{kind}-mixed", mixed, (1, 2, 1)) for kind in HASHES),
         ]
         blocks = "".join(each.block() for each in groups)
         servers = "".join(
@@ -132,10 +132,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         )
 
 
-def asked(client: str = "192.0.2.7", query: str = "", **headers: str) -> RequestHead:
+def asked(client: str = "192.0.2.7", query: str = "", path: str = "/", **headers: str) -> RequestHead:
     return RequestHead(
         method="GET",
-        target=f"/?{query}".encode(),
+        target=f"{path}?{query}".encode(),
         headers=[(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
         client=client,
     )
@@ -222,6 +222,19 @@ def test_consistent_hash_by_user(deployment: Deployment, kind: str) -> None:
         # `+` and escapes in a query mean other bytes to Synapse than to nginx, so none of them here.
         heads.append(asked(query=f"since=1&access_token={token.replace('+', '')}"))
     assert mismatches(deployment, f"user-{kind}", heads) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_consistent_hash_by_room(deployment: Deployment, kind: str) -> None:
+    chance = random.Random(14)
+    heads = []
+    for _ in range(KEYS // 15):
+        opaque = "".join(chance.choices("ABCabc0189-_", k=chance.randrange(1, 43)))
+        for name in (f"!{opaque}", f"!{opaque}:hs.example"):
+            heads.append(asked(path=f"/_matrix/client/v3/rooms/{name}/messages"))
+        escaped = name.replace("!", "%21").replace(":", chance.choice([":", "%3A", "%3a"]))
+        heads.append(asked(path=f"/_matrix/client/v3/rooms/{escaped}/messages"))
+    assert mismatches(deployment, f"room-{kind}", heads) == []
 
 
 def test_a_client_on_a_unix_socket(deployment: Deployment) -> None:

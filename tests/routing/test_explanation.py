@@ -13,7 +13,7 @@ from router.routing.snapshot import Snapshot
 from router.routing.trace import Verdict
 from router.settings import Limits, Settings, Timeouts
 from router.table import PathForm, Route
-from tests.routing.tables import BY_USER, IP_HASH, View, by_header, head, route, table, upstream
+from tests.routing.tables import BY_ROOM, BY_USER, IP_HASH, View, by_header, head, route, table, upstream
 
 TOKEN = "syt_YWxpY2U_SECRETSECRET_1a2b3c"
 SNAPSHOT = Snapshot.build(
@@ -91,6 +91,20 @@ def test_the_kind_of_key_and_its_checksum(target: str, authorization: str, kind:
     key = asked(target, authorization=authorization).key
     assert key is not None
     assert (key.kind, key.crc32) == (kind, f"{crc32(hashed):08x}" if hashed else None)
+
+
+def test_a_room_has_one_checksum_however_its_id_is_escaped() -> None:
+    rooms = {"rooms": upstream("rooms", 8101, 8102, policy=BY_ROOM)}
+    snapshot = Snapshot.build(table([route("^/", "rooms")], rooms))
+    told = [
+        explain(snapshot, head(f"/_matrix/client/v3/rooms/{name}/messages"), View()).key
+        for name in ("!a:hs", "%21a%3Ahs", "a:hs")
+    ]
+    assert [each and (each.kind, each.crc32) for each in told] == [
+        ("room", f"{crc32(b'!a:hs'):08x}"),
+        ("room", f"{crc32(b'!a:hs'):08x}"),
+        ("room", None),
+    ]
 
 
 def test_round_robin_has_no_key_and_one_endpoint_needs_none() -> None:

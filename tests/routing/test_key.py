@@ -1,12 +1,27 @@
 from __future__ import annotations
 
-import pytest
+from urllib.parse import quote_from_bytes
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.errors import ProxyError
+from router.request import RequestHead
 from router.routing.key import of_token, reader
 from router.table import HashKey
 from tests.routing.tables import head
 
 user = reader(HashKey(kind="user"))
+room = reader(HashKey(kind="room"))
+
+segments = st.lists(st.sampled_from(["_matrix", "client", "v3", "rooms", "messages", "@a:hs", "$e", ""]))
+opaque = st.binary(min_size=1).filter(lambda text: b"\0" not in text)
+
+
+def escaped(text: bytes, keep: bytes) -> str:
+    """Percent-encoded, but for unreserved bytes and those of `keep`."""
+    return quote_from_bytes(text, safe=keep)
 
 
 @pytest.mark.parametrize(
@@ -76,3 +91,58 @@ def test_a_header_key_is_the_first_value_as_received() -> None:
     assert by_origin(head("/", x_origin=" A ")) == b"A"
     assert by_origin(head("/", x_other="A")) == b""
     assert by_origin(head("/")) == b""
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("/_matrix/client/v3/rooms/!a:hs/messages", b"!a:hs"),
+        ("/_matrix/client/v3/rooms/%21a%3Ahs/messages", b"!a:hs"),
+        ("/_matrix/client/v3/rooms/!a%3ahs/messages", b"!a:hs"),
+        (
+            "/_matrix/client/v3/rooms/!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM/messages",
+            b"!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM",
+        ),
+        ("/_matrix/client/v3/rooms/!a%2Fmessages:hs/messages", b"!a/messages:hs"),
+        ("/_matrix/client/v3/rooms/!a%2521:hs/messages", b"!a%21:hs"),
+        ("/_matrix/client/v3/rooms/!%C3%A9+b:hs/messages", "!\u00e9+b:hs".encode()),
+        ("/_matrix/client/v3/rooms/!a:hs", b"!a:hs"),
+        ("/_matrix/client/v3/rooms/%21a:hs/state/m.x/!b:hs", b"!a:hs"),
+        ("/_matrix/client/v3/rooms/!a:hs/state/m.x/%21b:hs", b"!a:hs"),
+        ("/_matrix/client/v3/user/@b:hs/rooms/!a:hs/tags", b"!a:hs"),
+        ("/_matrix/client/v3/user/@b%2Fc:hs/rooms/!a:hs/tags", b"!a:hs"),
+        ("/_matrix/client/v3/join/!a:hs", b"!a:hs"),
+        ("/_matrix/client/v1/room_summary/%21a:hs", b"!a:hs"),
+        ("/_matrix/federation/v1/make_join/!a:hs/@b:hs", b"!a:hs"),
+        ("/_matrix/client/v3/join/%23alias:hs", b""),
+        ("/_matrix/client/v3/rooms/%2521a:hs/messages", b""),
+        ("/_matrix/client/v3/rooms/a!:hs/messages", b""),
+        ("/_matrix/client/v3/rooms%2F!a:hs/messages", b""),
+        ("/_matrix/client/v3/rooms/%23!a:hs/messages", b""),
+        ("/_matrix/client/v3/joined_rooms", b""),
+        ("/", b""),
+    ],
+)
+def test_the_room_in_a_path(path: str, key: bytes) -> None:
+    assert room(head(path)) == key
+    assert room(head(f"{path}?from=/!other:hs")) == key
+
+
+@given(before=segments, after=segments, name=opaque, keep=st.sampled_from([b"", b":", b"!:$@"]))
+def test_a_room_id_is_one_key_however_it_is_escaped(
+    before: list[str], after: list[str], name: bytes, keep: bytes
+) -> None:
+    paths = [
+        "/".join(["", *before, sigil + escaped(name, kept), *after])
+        for sigil, kept in (("!", keep), ("%21", b""), ("!", b""))
+    ]
+    assert {room(head(path)) for path in paths} == {b"!" + name}
+
+
+@given(st.binary())
+def test_every_path_has_a_key_or_none(path: bytes) -> None:
+    try:
+        asked = RequestHead(method="GET", target=b"/" + path)
+    except ProxyError:
+        return
+    assert room(asked).startswith(b"!") or room(asked) == b""
