@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from router.errors import ReplicationExposed
 from router.request import RequestHead
+from router.settings import ClosedListener
 from router.settings import Guard as GuardSettings
 from router.table import Address, Endpoint, Refusal, TcpAddress, UnixAddress
 
@@ -27,6 +28,12 @@ AMBIGUOUS = Refusal(
     errcode="M_UNKNOWN",
     error="The path means one thing as sent and another when decoded or resolved",
 )
+
+WAY_OUT = (
+    "name the worker's client listener; if this is one, say which ports replication really has in "
+    "`guard: {replication: […]}`, or give replication and metrics listeners of their own in Synapse's file"
+)
+"""What to do about an endpoint that is a closed listener."""
 
 IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -53,7 +60,7 @@ class Guard:
     listener on every address is on every host.
     """
 
-    __slots__ = ("_closed", "_listeners", "_resolve", "_settings", "_sockets")
+    __slots__ = ("_closed", "_ports", "_resolve", "_settings", "_sockets")
 
     def __init__(self, settings: GuardSettings, resolve: Resolve = resolve_by_system) -> None:
         self._settings = settings
@@ -63,25 +70,33 @@ class Guard:
             for prefix in CLOSED_PREFIXES
             if prefix == NEVER_OPEN or prefix not in settings.open_prefixes
         )
-        listed = settings.replication_addresses
-        self._listeners = tuple(address for address in listed if isinstance(address, TcpAddress))
-        self._sockets = tuple(address.path for address in listed if isinstance(address, UnixAddress))
+        listed = [
+            ClosedListener(address=address, reason=f"is the replication listener {address}")
+            for address in settings.replication_addresses
+        ]
+        listed += settings.closed
+        self._ports = _by_port(listed)
+        self._sockets = tuple(
+            (listener.address.path, listener.reason)
+            for listener in listed
+            if isinstance(listener.address, UnixAddress)
+        )
 
     def judge(self, address: Address) -> str | None:
-        """Why the address is, or could be, a replication listener; None where it is not.
+        """Why the address is, or could be, a listener that is closed; None where it is not.
 
         A name is resolved where a listed listener has its port, since only then can it matter; one
         that doesn't resolve yet is judged again by its socket address, before each connect.
         """
         if isinstance(address, UnixAddress):
             return self._judge_unix(address.path)
-        return self._judge_port(address.port) or self._judge_host(address.host, address.port, self._resolve)
+        return self._judge_host(address.host, address.port, self._resolve) or self._judge_port(address.port)
 
     def judge_sockaddr(self, sockaddr: tuple[str | int, ...] | str | bytes) -> str | None:
         """The same for what a socket is about to connect to, as the socket module writes addresses."""
         if isinstance(sockaddr, tuple):
             host, port = str(sockaddr[0]), int(sockaddr[1])
-            return self._judge_port(port) or self._judge_host(host, port, _resolved_already)
+            return self._judge_host(host, port, _resolved_already) or self._judge_port(port)
         return self._judge_unix(os.fsdecode(sockaddr))
 
     def check(self, endpoint: Endpoint) -> None:
@@ -91,8 +106,7 @@ class Guard:
             raise ReplicationExposed(
                 f"the endpoint {endpoint.name} {reason}",
                 source=endpoint.source,
-                hint="name the worker's client listener; if that is one, list the ports and sockets that "
-                "replication really has under `guard: {replication: […]}`",
+                hint=WAY_OUT,
             )
 
     def refuses(self, head: RequestHead) -> Refusal | None:
@@ -126,31 +140,56 @@ class Guard:
         return None
 
     def _judge_host(self, host: str, port: int, resolve: Resolve) -> str | None:
-        listeners = [listener for listener in self._listeners if listener.port == port]
-        if not listeners:
+        listeners = self._ports.get(port)
+        if listeners is None:
             return None
         asked = _hosts(host, port, resolve)
-        if _ANY in asked:
-            asked |= {_LOOPBACK}
-        for listener in listeners:
-            listed = _hosts(listener.host, port, self._resolve)
-            if _ANY in listed or asked & listed:
-                return f"is the replication listener {listener}"
+        for listed, reason in listeners:
+            if _meet(asked, _hosts(listed, port, self._resolve)):
+                return reason
         return None
 
     def _judge_unix(self, path: str) -> str | None:
         try:
             real = _follow(path)
+            for listed, reason in self._sockets:
+                if _is_socket(real, listed):
+                    return reason
             for name in (Path(path).name, real.name):
                 if "replication" in name.lower():
                     return f"has `replication` in its file name ({name})"
-            for listed in self._sockets:
-                if real == _follow(listed) or _same_file(real, Path(listed)):
-                    return f"is the replication listener unix:{listed}"
         except (OSError, RuntimeError, ValueError) as error:
             # A loop of links, or a NUL: nothing that could be served, so nothing that need be told apart.
             return f"has a path that cannot be followed ({error})"
         return None
+
+
+def could_reach(address: Address, listener: Address) -> bool:
+    """Whether a connection to the address can end at the listener, in any spelling; asks for no name."""
+    if isinstance(address, TcpAddress) and isinstance(listener, TcpAddress):
+        port = address.port
+        asked = _hosts(address.host, port, _nobody_asked)
+        return port == listener.port and _meet(asked, _hosts(listener.host, port, _nobody_asked))
+    if isinstance(address, UnixAddress) and isinstance(listener, UnixAddress):
+        try:
+            return _is_socket(_follow(address.path), listener.path)
+        except (OSError, RuntimeError, ValueError):
+            return False
+    return False
+
+
+def _by_port(listed: Iterable[ClosedListener]) -> Mapping[int, tuple[tuple[str, str], ...]]:
+    """Host and reason of each TCP listener, in order."""
+    found: dict[int, tuple[tuple[str, str], ...]] = {}
+    for listener in listed:
+        if isinstance(listener.address, TcpAddress):
+            port = listener.address.port
+            found[port] = (*found.get(port, ()), (listener.address.host, listener.reason))
+    return found
+
+
+def _is_socket(real: Path, listed: str) -> bool:
+    return real == _follow(listed) or _same_file(real, Path(listed))
 
 
 def _follow(path: str) -> Path:
@@ -167,6 +206,13 @@ def _same_file(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except FileNotFoundError:
         return False
+
+
+def _meet(asked: frozenset[str], listed: frozenset[str]) -> bool:
+    """Whether what is asked for can be a listener there: an unspecified address is asked for on loopback."""
+    if _ANY in listed or asked & listed:
+        return True
+    return _ANY in asked and _LOOPBACK in listed
 
 
 def _hosts(host: str, port: int, resolve: Resolve) -> frozenset[str]:
@@ -209,6 +255,10 @@ def _spelling(address: IpAddress) -> str:
 
 def _resolved_already(host: str, port: int) -> Iterable[str]:
     raise OSError(f"{host}:{port} is no resolved socket address")
+
+
+def _nobody_asked(host: str, port: int) -> Iterable[str]:
+    raise OSError(f"{host}:{port} is compared as it is written")
 
 
 def _first_two(path: bytes) -> list[bytes]:

@@ -72,15 +72,25 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedListener:
+    """A listener that no endpoint may be; `reason` follows `the endpoint 127.0.0.1:9093` in a sentence."""
+
+    address: Address
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
     """What is a replication listener, and which closed prefixes the file opens.
 
     `replication_ports` are inclusive ranges, on whatever host; `replication_addresses` are single
-    listeners. `open_prefixes` may hold /_synapse/admin and /_synapse/mas, never /_synapse/replication.
+    listeners; `closed` are those that Synapse's own files tell of, metrics and manholes among them.
+    `open_prefixes` may hold /_synapse/admin and /_synapse/mas, never /_synapse/replication.
     """
 
     replication_ports: tuple[tuple[int, int], ...] = ((9000, 9999),)
     replication_addresses: tuple[Address, ...] = ()
+    closed: tuple[ClosedListener, ...] = ()
     open_prefixes: frozenset[str] = frozenset()
 
 

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _explain(arguments.explain)
     begin = time.perf_counter()
     loaded = load(arguments.config)
-    findings = in_file_order((*loaded.findings, *lint(loaded)))
+    findings = in_file_order((*loaded.findings, *lint(loaded)), loaded.document.file)
     summary = _summary(loaded, findings, round((time.perf_counter() - begin) * 1000))
     _print(arguments, loaded, findings, summary)
     if loaded.config is None:

@@ -238,14 +238,52 @@ _WORKERS = (
         title="an endpoint is the router itself",
         why="a request would go round until every connection is used up",
     ),
+    Code(
+        code="W206",
+        title="an instance that Synapse's files do not know",
+        why="the name tells people which process an endpoint is; one that is no process tells them nothing",
+        severity=Severity.WARNING,
+    ),
+    Code(
+        code="W207",
+        title="an endpoint that is another instance, by Synapse's files",
+        why="requests meant for one process go to another, which may not be able to serve them",
+    ),
+    Code(
+        code="W208",
+        title="an endpoint that Synapse's files do not know",
+        why="where no process listens, every request waits for another candidate or is answered 502",
+        severity=Severity.WARNING,
+    ),
+    Code(
+        code="W209",
+        title="an endpoint that serves no clients, by Synapse's files",
+        why="a listener without resources answers to /health alone, and 404 to everything else",
+    ),
+    Code(
+        code="W210",
+        title="an endpoint that speaks TLS, by Synapse's files",
+        why="the router speaks plain HTTP to workers; such a listener closes the connection",
+    ),
+    Code(
+        code="W211",
+        title="writes of a stream that would not reach its writer",
+        why="a process that does not write the stream fails such a request with 500, main included",
+    ),
+    Code(
+        code="W212",
+        title="requests for main that would reach a worker",
+        why="a worker answers 404 M_UNRECOGNIZED to what only the main process can serve",
+    ),
 )
 
 
 _HARDENING = (
     Code(
         code="H301",
-        title="an endpoint is a replication listener",
-        why="replication listeners take any request without a token: whoever reaches one owns the homeserver",
+        title="an endpoint is a replication, metrics or manhole listener",
+        why="replication takes any request without a token: whoever reaches it owns the homeserver; metrics "
+        "tell what goes on inside, and a manhole is a shell in the process",
         error=ReplicationExposed,
     ),
     Code(
@@ -277,6 +315,31 @@ _HARDENING = (
         code="H306",
         title="idle connections are kept longer than Synapse keeps them",
         why="Twisted closes an idle connection after 60 s; a request that is sent just then is lost",
+        severity=Severity.WARNING,
+    ),
+    Code(
+        code="H307",
+        title="a file of Synapse's cannot be read",
+        why="the guard would not know the replication listeners in it, and could not keep away from them",
+        error=ConfigError,
+    ),
+    Code(
+        code="H308",
+        title="a file of Synapse's says something that cannot be understood",
+        why="it may be a replication listener, and the guard can only keep away from those that it knows",
+        error=ConfigError,
+    ),
+    Code(
+        code="H309",
+        title="Synapse is not told to believe X-Forwarded-For",
+        why="without `x_forwarded: true` Synapse logs the router's address for every client, and limits "
+        "the rate of all of them together",
+        severity=Severity.WARNING,
+    ),
+    Code(
+        code="H310",
+        title="one listener for clients and for what clients must not reach",
+        why="whoever can reach it for the one can reach it for the other, so the guard closes all of it",
         severity=Severity.WARNING,
     ),
 )

@@ -89,16 +89,19 @@ class Findings:
         """How many of them keep the file from being served."""
         return sum(finding.severity is Severity.ERROR for finding in self._found)
 
-    def sorted(self) -> tuple[Finding, ...]:
-        """In the order of the file."""
-        return in_file_order(self._found)
+    def sorted(self, file: str) -> tuple[Finding, ...]:
+        """In the order of that file, then of the others."""
+        return in_file_order(self._found, file)
 
 
-def in_file_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """By line and column; what has no place comes first."""
-    return tuple(
-        sorted(findings, key=lambda one: (one.source.line, one.source.column) if one.source else (0, 0))
-    )
+def in_file_order(findings: Iterable[Finding], file: str) -> tuple[Finding, ...]:
+    """By line and column, first what is in that file; what has no place comes before all."""
+
+    def place(finding: Finding) -> tuple[bool, str, int, int]:
+        where = finding.source
+        return (where.file != file, where.file, where.line, where.column) if where else (False, "", 0, 0)
+
+    return tuple(sorted(findings, key=place))
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import time
 
+from router.config.agreement import Known, judge_endpoints
 from router.config.automaton import Undecided, find_path
 from router.config.codes import Severity
+from router.config.duties import judge_duties
 from router.config.findings import Finding, Findings, Related
 from router.config.hostile import SLOW, Clock, slowest
 from router.config.loader import Loaded
@@ -17,7 +19,9 @@ from router.errors import ConfigError
 from router.guard import CLOSED_PREFIXES, NEVER_OPEN
 from router.request import RequestHead
 from router.routing.matcher import Matcher
+from router.routing.snapshot import Snapshot
 from router.settings import Settings
+from router.synapse.catalogue import shipped
 from router.table import UNMATCHED, PathForm, Route
 
 MOST_RELATED = 3
@@ -30,18 +34,32 @@ _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 def lint(loaded: Loaded, *, clock: Clock = time.perf_counter) -> tuple[Finding, ...]:
     """The findings on the routes that could be read, in the file's order."""
     findings = Findings()
+    _against_synapse(loaded, findings)
     routes = loaded.routes
     end = _behind_everything(routes, findings)
     possible = [index for index, route in enumerate(routes[:end]) if _alone(route, loaded.settings, findings)]
     try:
         matcher = Matcher((*routes, UNMATCHED))
     except ConfigError:
-        return findings.sorted()  # the loader has said so
+        return findings.sorted(loaded.document.file)  # the loader has said so
     shadows = Shadows(routes, matcher)
     for index in possible:
         _shadowed(routes[index], shadows.verdict(index), findings)
     _slow(loaded, matcher, clock, findings)
-    return findings.sorted()
+    return findings.sorted(loaded.document.file)
+
+
+def _against_synapse(loaded: Loaded, findings: Findings) -> None:
+    """Where the table contradicts Synapse's own files; a closed listener has been found while loading."""
+    if loaded.deployment is None:
+        return
+    known = Known(loaded.deployment)
+    exposed = {one.source for one in loaded.findings if one.code == "H301"}
+    endpoints = [each for upstream in loaded.upstreams.values() for each in upstream.endpoints]
+    judge_endpoints([each for each in endpoints if each.source not in exposed], known, findings)
+    if loaded.config is not None:
+        snapshot = Snapshot.build(loaded.config.table, loaded.settings.guard)
+        judge_duties(snapshot, known, shipped(), findings)
 
 
 def _behind_everything(routes: tuple[Route, ...], findings: Findings) -> int:

@@ -13,17 +13,19 @@ from router.config.fields import Fields, mapping
 from router.config.findings import Finding, Findings
 from router.config.routes import FORMS, RouteReader
 from router.config.sections import loops, read_settings
+from router.config.synapse import read_synapse
 from router.config.upstreams import UpstreamReader, unused
 from router.config.values import choice
 from router.errors import ConfigError
-from router.guard import Guard
+from router.guard import WAY_OUT, Guard
 from router.routing.matcher import Matcher
 from router.settings import Config, Settings
+from router.synapse.deployment import Deployment
 from router.table import Address, Endpoint, PathForm, Route, RouteTable, Upstream
 
 KEYS = (
-    "listen", "admin", "match", "guard", "limits", "timeouts", "health", "access_log", "drain_timeout",
-    "upstreams", "routes",
+    "listen", "admin", "match", "guard", "synapse", "limits", "timeouts", "health", "access_log",
+    "drain_timeout", "upstreams", "routes",
 )  # fmt: skip
 Addresses = tuple[Address, ...]
 
@@ -38,6 +40,7 @@ class Loaded:
 
     `config` is None where an error keeps the table from being served; `routes` are those that could
     be read all the same, so that they can be looked at too. `findings` are in the file's order.
+    `deployment` is what Synapse's own files say, where the file names them.
     """
 
     config: Config | None
@@ -46,6 +49,7 @@ class Loaded:
     routes: tuple[Route, ...] = ()
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
+    deployment: Deployment | None = None
 
 
 def load(path: str | Path, *, listen: Addresses = (), admin: Addresses = ()) -> Loaded:
@@ -74,8 +78,10 @@ def load_or_raise(path: str | Path, *, listen: Addresses = (), admin: Addresses 
 def _load(document: Document, findings: Findings, listen: Addresses, admin: Addresses) -> Loaded:
     fields = mapping(document.root, KEYS, findings, "the file", fix=_SMALLEST)
     if fields is None:
-        return Loaded(config=None, findings=findings.sorted(), document=document)
-    settings = read_settings(fields, findings, listen=listen, admin=admin)
+        return Loaded(config=None, findings=findings.sorted(document.file), document=document)
+    deployment = read_synapse(fields.get("synapse"), Path(document.file).parent, findings)
+    closed = deployment.closed if deployment else ()
+    settings = read_settings(fields, findings, listen=listen, admin=admin, closed=closed)
     groups = UpstreamReader(findings)
     upstreams = groups.read(fields.need("upstreams", _SMALLEST))
     reader = RouteReader(frozenset(groups.names), _form(fields, findings), findings)
@@ -91,11 +97,12 @@ def _load(document: Document, findings: Findings, listen: Addresses, admin: Addr
         config = Config(table=table, settings=settings, file=document.file, digest=document.digest)
     return Loaded(
         config=config,
-        findings=findings.sorted(),
+        findings=findings.sorted(document.file),
         document=document,
         routes=routes,
         upstreams=MappingProxyType(upstreams),
         settings=settings,
+        deployment=deployment,
     )
 
 
@@ -128,8 +135,7 @@ def _judge(endpoints: Iterable[Endpoint], settings: Settings, findings: Findings
                 "H301",
                 f"the endpoint {endpoint.name} {exposed}",
                 endpoint.source,
-                fix="name the worker's client listener; if it is one, list the ports that replication really "
-                "has in `guard: {replication: […]}`",
+                fix=WAY_OUT,
             )
         if loops(settings, endpoint.address):
             findings.add(

@@ -9,7 +9,7 @@ from router.config.fields import Fields, mapping, one_or_more
 from router.config.findings import Findings, suggest
 from router.config.nodes import Items, Mapping, Node, Scalar
 from router.config.values import address, seconds, short, size, whole, word, yes_or_no
-from router.settings import Guard, Health, Limits, Settings, Timeouts
+from router.settings import ClosedListener, Guard, Health, Limits, Settings, Timeouts
 from router.table import Address, TcpAddress, UnixAddress, parse_address
 
 OPENABLE = ("/_synapse/admin", "/_synapse/mas")
@@ -21,11 +21,16 @@ _TIMEOUTS = tuple(field.name for field in dataclasses.fields(Timeouts))
 
 
 def read_settings(
-    fields: Fields, findings: Findings, *, listen: tuple[Address, ...] = (), admin: tuple[Address, ...] = ()
+    fields: Fields,
+    findings: Findings,
+    *,
+    listen: tuple[Address, ...] = (),
+    admin: tuple[Address, ...] = (),
+    closed: tuple[ClosedListener, ...] = (),
 ) -> Settings:
     """The settings of the file; where one is wrong there is a finding, and the default stands in for it.
 
-    `listen` and `admin`, where given, stand in place of the file's.
+    `listen` and `admin`, where given, stand in place of the file's. `closed` goes to the guard.
     """
     default = Settings()
     file_listen = _addresses(fields.get("listen"), findings, "`listen`")
@@ -53,7 +58,7 @@ def read_settings(
         limits=_limits(fields.get("limits"), findings),
         timeouts=_timeouts(fields.get("timeouts"), findings),
         health=_health(fields.get("health"), findings),
-        guard=_guard(fields.get("guard"), findings),
+        guard=dataclasses.replace(_guard(fields.get("guard"), findings), closed=closed),
         access_log=_access_log(log, findings) if log else default.access_log,
         drain_timeout=default.drain_timeout if drained is None else drained,
     )

@@ -32,10 +32,13 @@ def test_a_finding_becomes_the_error_of_its_code() -> None:
 
 def test_the_order_is_that_of_the_file() -> None:
     findings = Findings()
-    for place in (at(3), at(1, 9), None, at(1, 2)):
+    a, b = Source(file="a", line=2), Source(file="b", line=1)
+    for place in (b, a, at(3), at(1, 9), None, at(1, 2)):
         findings.add("S008", "x", place)
-    assert [one.source for one in in_file_order(findings)] == [None, at(1, 2), at(1, 9), at(3)]
-    assert findings.sorted() == in_file_order(findings)
+    expected = [None, at(1, 2), at(1, 9), at(3), a, b]
+    assert [one.source for one in in_file_order(findings, "f")] == expected
+    assert findings.sorted("f") == in_file_order(findings, "f")
+    assert [one.source for one in findings.sorted("b")][:3] == [None, b, a]
 
 
 @pytest.mark.parametrize(
