@@ -11,8 +11,10 @@ import pytest
 
 from router.cli.main import main
 from router.config.loader import KEYS, load_bytes
+from router.local.credentials import Credentials
 from router.local.deployment import Deployment
 from router.local.layout import Layout
+from router.local.synapse import write_config
 from router.settings import Guard, Health, Limits, Settings, Timeouts
 
 ROOT = Path(__file__).parents[1]
@@ -32,10 +34,23 @@ def _blocks(language: str) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.fixture(scope="session")
+def etc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the reference deployment, for /etc/matrix-synapse in an example."""
+    layout = Layout.standard(tmp_path_factory.mktemp("etc"))
+    layout.config.mkdir()
+    layout.data.mkdir()
+    write_config(layout, Credentials.kept_in(layout.data / "credentials.json"))
+    return layout.config
+
+
 @pytest.mark.parametrize(("page", "block"), _blocks("yaml"))
-def test_every_example_of_a_file_loads(page: str, block: str) -> None:
-    loaded = load_bytes(block.encode(), file=page)
+def test_every_example_of_a_file_loads(page: str, block: str, etc: Path) -> None:
+    loaded = load_bytes(block.replace("/etc/matrix-synapse", str(etc)).encode(), file=page)
     assert loaded.config is not None, loaded.findings
+    assert (loaded.deployment is not None) == (
+        "synapse: {homeserver" in block or "synapse:\n  homes" in block
+    )
 
 
 def test_there_are_examples() -> None:

@@ -11,8 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from router.errors import ProxyError, ReplicationExposed, Source
-from router.guard import AMBIGUOUS, CLOSED, Guard, resolve_by_system
+from router.guard import AMBIGUOUS, CLOSED, Guard, could_reach, resolve_by_system
 from router.request import RequestHead
+from router.settings import ClosedListener
 from router.settings import Guard as GuardSettings
 from router.table import Endpoint, TcpAddress, UnixAddress, parse_address
 from tests.synapse_tree import reached
@@ -158,6 +159,56 @@ def test_a_name_that_moved_to_replication_after_it_was_judged_is_still_caught() 
     watching = guard("10.0.0.5:18200")
     assert watching.judge(parse_address("later.example:18200")) is None
     assert watching.judge_sockaddr(("10.0.0.5", 18200)) is not None
+
+
+def test_a_listener_that_is_closed_for_a_reason_is_refused_with_it() -> None:
+    closed = (
+        ClosedListener(
+            address=parse_address("127.0.0.1:9093"), reason="is the replication listener of main (h:5)"
+        ),
+        ClosedListener(address=parse_address("10.0.0.5:19000"), reason="is the manhole listener of w (w:1)"),
+        ClosedListener(address=parse_address("[::]:19100"), reason="is the metrics listener of w (w:2)"),
+        ClosedListener(
+            address=parse_address("unix:/run/w.sock"), reason="is the replication listener of w (w:3)"
+        ),
+    )
+    watching = Guard(GuardSettings(closed=closed), resolve)
+    expected = {
+        "127.1:9093": "is the replication listener of main (h:5)",
+        "10.0.0.5:9093": "has a replication port (9000-9999)",
+        "db.example:19000": "is the manhole listener of w (w:1)",
+        "10.0.0.6:19000": None,
+        "10.0.0.6:19100": "is the metrics listener of w (w:2)",
+        "unix:/run/../run/w.sock": "is the replication listener of w (w:3)",
+        "unix:/run/v.sock": None,
+    }
+    assert {text: watching.judge(parse_address(text)) for text in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "listener", "reaches"),
+    [
+        ("127.1:1", "[::1]:1", True),
+        ("localhost:1", "0.0.0.0:1", True),
+        ("0.0.0.0:1", "127.0.0.1:1", True),
+        ("worker.example:1", "[::]:1", True),
+        ("worker.example:1", "Worker.Example.:1", True),
+        ("10.5:1", "10.0.0.5:1", True),
+        ("127.0.0.1:1", "127.0.0.1:2", False),
+        ("127.0.0.1:1", "10.0.0.5:1", False),
+        ("0.0.0.0:1", "10.0.0.5:1", False),
+        ("db.example:1", "10.0.0.5:1", False),
+        ("unix:/run/../run/w", "unix:/run/w", True),
+        ("unix:/run/v", "unix:/run/w", False),
+        ("unix:/run/w\0", "unix:/run/w", False),
+        ("unix:/run/w", "127.0.0.1:1", False),
+        ("127.0.0.1:1", "unix:/run/w", False),
+    ],
+)
+def test_an_address_and_a_listener_are_compared_without_asking_for_names(
+    address: str, listener: str, *, reaches: bool
+) -> None:
+    assert could_reach(parse_address(address), parse_address(listener)) is reaches
 
 
 @pytest.fixture

@@ -212,7 +212,7 @@ class _Reader:
                 yield self._main(root, pointer)
             return
         self._locate_legacy(root)
-        name = self._listeners.text(whole.get("worker_name"), "`worker_name`") or app
+        name = self._listeners.text(whole.get("worker_name"), "`worker_name`") or app or pointer.path.stem
         yield Instance(
             name=_known_as(name),
             app=app,

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 import pytest
 import yaml
-from synapse.config._base import ConfigError
-from synapse.config.server import UnixListenerConfig, parse_listener_def
 
 from router.synapse.document import parse
 from router.synapse.listener import Listener, ListenerReader, Problem, address_at
 from router.table import TcpAddress, UnixAddress
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # Twisted warns of itself while it is imported
+    from synapse.config._base import ConfigError
+    from synapse.config.server import UnixListenerConfig, parse_listener_def
 
 
 def listeners(text: str, *, worker: bool = False) -> tuple[tuple[Listener, ...], list[Problem]]:

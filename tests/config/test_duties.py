@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import pytest
+
+from router.config.agreement import Known
+from router.config.duties import judge_duties
+from router.config.findings import Finding, Findings
+from router.errors import Source
+from router.routing.snapshot import Snapshot
+from router.synapse.catalogue import Catalogue, CataloguedEndpoint
+from router.synapse.deployment import Deployment, Instance, Writers
+from router.synapse.listener import Listener
+from router.table import Route, RouteTable, TcpAddress
+from tests.routing.tables import route, upstream
+
+PORTS = {"main": 8008, "generic1": 8101, "generic2": 8102, "writer1": 8112, "writer2": 8113}
+
+
+def instance(name: str, port: int) -> Instance:
+    source = Source(file="s.yaml", line=port)
+    address = TcpAddress(host="127.0.0.1", port=port)
+    listener = Listener(addresses=(address,), kind="http", source=source, resources=frozenset({"client"}))
+    return Instance(name=name, app="", listeners=(listener,), source=source)
+
+
+DEPLOYMENT = Deployment(
+    instances=tuple(instance(name, port) for name, port in PORTS.items()),
+    stream_writers={
+        "receipts": Writers(names=frozenset({"writer1", "writer2"}), source=Source(file="h.yaml", line=88)),
+        "typing": Writers(names=frozenset({"writer1"}), source=Source(file="h.yaml", line=89)),
+    },
+    has_workers=True,
+)
+
+
+def asked(method: str, target: str, served_by: str, stream: str = "") -> CataloguedEndpoint:
+    return CataloguedEndpoint(
+        method=method,
+        pattern=".",
+        servlet="S",
+        target=target,
+        stream=stream,
+        served_by=frozenset(served_by.split()),
+    )
+
+
+RECEIPT = asked("POST", "/receipt/1", "writer", "receipts")
+TYPING = asked("PUT", "/typing/1", "writer", "typing")
+PUSH = asked("PUT", "/push/1", "writer", "push_rules")
+ACCOUNT = asked("PUT", "/account/1", "writer main", "account_data")
+LOGOUT = asked("POST", "/logout", "main")
+SYNC = asked("GET", "/sync", "main worker")
+MEDIA = asked("GET", "/media", "main media")
+WORKERS_ONLY = asked("GET", "/only", "worker")
+NOBODY = asked("GET", "/nobody", "")
+
+
+def judged(*routes: Route, ask: CataloguedEndpoint | tuple[CataloguedEndpoint, ...]) -> list[Finding]:
+    table = RouteTable(
+        routes=routes,
+        upstreams={
+            "main": upstream("main", 8008),
+            "generic": upstream("generic", 8101, 8102),
+            "writers": upstream("writers", 8112, 8113),
+            "writer1": upstream("writer1", 8112),
+            "mixed": upstream("mixed", 8008, 8101),
+            "elsewhere": upstream("elsewhere", 9),
+        },
+    )
+    findings = Findings()
+    catalogue = Catalogue(synapse="1", endpoints=ask if isinstance(ask, tuple) else (ask,))
+    judge_duties(Snapshot.build(table), Known(DEPLOYMENT), catalogue, findings)
+    return list(findings)
+
+
+ANYTHING = "^/"
+SERVED = [
+    ("writers", RECEIPT), ("writer1", RECEIPT), ("writer1", TYPING), ("main", PUSH), ("main", ACCOUNT),
+    ("main", LOGOUT), ("mixed", SYNC), ("generic", SYNC), ("generic", MEDIA), ("writer1", MEDIA),
+    ("generic", WORKERS_ONLY), ("main", WORKERS_ONLY), ("generic", NOBODY), ("main", NOBODY),
+    ("elsewhere", LOGOUT), ("elsewhere", RECEIPT),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("to", "ask"), SERVED)
+def test_what_can_serve_a_request_has_no_finding(to: str, ask: CataloguedEndpoint) -> None:
+    assert judged(route(ANYTHING, to), ask=ask) == []
+
+
+MISLED = [
+    ("generic", RECEIPT, "W211", ["generic1", "generic2"]),
+    ("main", RECEIPT, "W211", ["main"]),
+    ("mixed", RECEIPT, "W211", ["main", "generic1"]),
+    ("writers", TYPING, "W211", ["writer2"]),
+    ("generic", PUSH, "W211", ["generic1", "generic2"]),
+    ("generic", ACCOUNT, "W211", ["generic1", "generic2"]),
+    ("generic", LOGOUT, "W212", ["generic1", "generic2"]),
+    ("mixed", LOGOUT, "W212", ["generic1"]),
+    ("writer1", LOGOUT, "W212", ["writer1"]),
+]
+
+
+@pytest.mark.parametrize(("to", "ask", "code", "instances"), MISLED)
+def test_what_cannot_has_one_with_a_request_that_shows_it(
+    to: str, ask: CataloguedEndpoint, code: str, instances: list[str]
+) -> None:
+    found = judged(route(ANYTHING, to, name="r", line=7), ask=ask)
+    assert [one.code for one in found] == [code] * len(instances)
+    for finding, name in zip(found, instances, strict=True):
+        assert f"`{name}`" in finding.message
+        assert finding.witness == f"{ask.method} {ask.target}  ->  127.0.0.1:{PORTS[name]} ({name})"
+        assert finding.source == Source(file="routes.yaml", line=7)
+        assert finding.fix
+
+
+def test_the_place_of_stream_writers_is_shown_where_there_is_one() -> None:
+    (typing,) = judged(route(ANYTHING, "main"), ask=TYPING)
+    assert [str(related.source) for related in typing.related] == ["h.yaml:89"]
+    assert "writer1" in typing.fix
+    push = judged(route(ANYTHING, "generic"), ask=PUSH)
+    assert [finding.related for finding in push] == [(), ()]
+    assert "main" in push[0].fix
+
+
+def test_many_requests_of_one_route_are_one_finding() -> None:
+    more = asked("POST", "/receipt/2", "writer", "receipts")
+    found = judged(route("^/receipt/", "main"), route(ANYTHING, "main", line=2), ask=(RECEIPT, more, TYPING))
+    assert [(one.code, one.source and one.source.line) for one in found] == [("W211", 1), ("W211", 2)]
+    assert found[0].witness == "POST /receipt/1 and 1 more  ->  127.0.0.1:8008 (main)"
+
+
+def test_the_first_route_decides_and_what_the_router_answers_itself_reaches_nobody() -> None:
+    assert judged(route("^/receipt/", "writers"), route(ANYTHING, "generic"), ask=RECEIPT) == []
+    assert judged(route("^/other/", "generic"), ask=RECEIPT) == []
+    closed = asked("GET", "/_synapse/admin/v1/x", "main")
+    odd = asked("GET", "/a b", "main")
+    assert judged(route(ANYTHING, "generic"), ask=(closed, odd)) == []
+    assert len(judged(route(ANYTHING, "generic"), ask=asked("GET", "/_synapse/client/x", "main"))) == 2
