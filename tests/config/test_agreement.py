@@ -73,7 +73,8 @@ def codes(*endpoints: str, deployment: Deployment = DEPLOYMENT) -> list[str]:
 ALIKE = [
     "127.0.0.1:8008", "127.0.0.1:8008 main", "127.0.0.1:8008 master", "127.1:8101 generic1",
     "10.0.0.5:8101 generic1", "localhost:8101 generic1", "[::ffff:127.0.0.1]:8101",
-    "unix:/run/g2.sock generic2", "unix:/run/../run/g2.sock", "127.0.0.1:8200 anywhere", "10.9.8.7:8200 anywhere", "127.0.0.1:8600",
+    "unix:/run/g2.sock generic2", "unix:/run/../run/g2.sock", "127.0.0.1:8200 anywhere",
+    "10.9.8.7:8200 anywhere", "127.0.0.1:8600",
     "name.example:8200 anywhere", "127.0.0.1:8600 twin1", "127.0.0.1:8600 twin2",
     # another machine, or a name that only a container knows: nothing to compare with
     "10.0.0.6:8101", "generic1:8080 generic1", "generic1:8008 generic1", "192.0.2.1:8009 main",

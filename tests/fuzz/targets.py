@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.fuzz import http1
+from tests.fuzz import http1, synapse
 
-TARGETS = {target.name: target for target in (*http1.TARGETS,)}
+TARGETS = {target.name: target for target in (*http1.TARGETS, *synapse.TARGETS)}
