@@ -9,8 +9,11 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
+from router.config.lint import lint
 from router.config.loader import load_bytes
+from router.guard import Guard
 from router.local.deployment import Deployment
+from tests.deployment import ROUTES
 
 FILE = """
 guard: {{replication: {ports}}}
@@ -41,6 +44,41 @@ def test_no_file_makes_an_endpoint_of_one(deployment: Deployment, host: str) -> 
         assert [finding.code for finding in loaded.findings] == ["H301"]
     client = deployment.layout["main"].client_port
     assert load_bytes(FILE.format(ports=ports, host="127.0.0.1", port=client).encode()).config is not None
+
+
+OWN_FILES = """
+guard: {{replication: [1]}}
+synapse: {{homeserver: {config}/homeserver.yaml, workers: {config}/workers}}
+upstreams: {{main: {{endpoints: ['{host}:{port}']}}}}
+routes: [{{path: '^/', upstream: main}}]
+"""
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.1", "localhost", "0x7f000001", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"]
+)
+def test_the_files_that_synapse_runs_on_close_them_too(deployment: Deployment, host: str) -> None:
+    layout = deployment.layout
+    for port in layout.replication_ports:
+        loaded = load_bytes(OWN_FILES.format(config=layout.config, host=host, port=port).encode())
+        assert loaded.config is None
+        assert [finding.code for finding in loaded.findings] == ["H301"]
+        assert f"({layout.config}/" in loaded.findings[0].message, "it says which line made it one"
+        sockaddrs: list[tuple[str | int, ...]] = [("127.0.0.1", port), ("::1", port, 0, 0)]
+        guard = Guard(loaded.settings.guard)
+        assert all(guard.judge_sockaddr(sockaddr) is not None for sockaddr in sockaddrs)
+    for name in ("main", "generic1"):
+        client = layout[name].client_port
+        loaded = load_bytes(OWN_FILES.format(config=layout.config, host="127.0.0.1", port=client).encode())
+        assert loaded.config is not None
+
+
+def test_the_shipped_table_does_not_contradict_them(deployment: Deployment) -> None:
+    layout = deployment.layout
+    text = layout.translated(ROUTES.read_text(encoding="utf-8"))
+    text += f"synapse: {{homeserver: {layout.config}/homeserver.yaml, workers: {layout.config}/workers}}\n"
+    loaded = load_bytes(text.encode())
+    assert (*loaded.findings, *lint(loaded)) == ()
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "OPTIONS"])

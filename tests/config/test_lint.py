@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,11 @@ from router.config.codes import Severity
 from router.config.findings import Finding
 from router.config.lint import lint
 from router.config.loader import load, load_bytes
+from router.local.credentials import Credentials
+from router.local.layout import Layout
+from router.local.synapse import write_config
 
+ROOT = Path(__file__).parents[2]
 HEAD = "upstreams: {main: {endpoints: [h:1]}, w: {endpoints: [h:2]}}\n"
 
 
@@ -150,3 +155,54 @@ def test_no_finding_is_without_words() -> None:
         assert finding.why
         assert finding.fix
         assert finding.severity in Severity
+
+
+def shipped_with(folder: Path, *changes: tuple[str, str]) -> list[str]:
+    """The findings on the shipped table before the reference deployment's files, with texts replaced in all."""
+    layout = Layout.standard(folder)
+    layout.config.mkdir()
+    layout.data.mkdir()
+    write_config(layout, Credentials.kept_in(layout.data / "credentials.json"))
+    text = (ROOT / "routes.yaml").read_text(encoding="utf-8")
+    text += f"synapse: {{homeserver: {layout.config}/homeserver.yaml, workers: {layout.config}/workers}}\n"
+    files = {None: text} | {path: path.read_text(encoding="utf-8") for path in layout.config.rglob("*.yaml")}
+    for before, after in changes:
+        assert any(before in content for content in files.values()), before
+        files = {path: content.replace(before, after) for path, content in files.items()}
+    for path, content in files.items():
+        if path is not None:
+            path.write_text(content, encoding="utf-8")
+    loaded = load_bytes(files[None].encode())
+    return [finding.code for finding in (*loaded.findings, *lint(loaded))]
+
+
+def test_the_shipped_table_agrees_with_the_files_of_the_reference_deployment(tmp_path: Path) -> None:
+    assert shipped_with(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code"),
+    [
+        ("instance: generic1", "instance: generic9", "W206"),
+        (
+            "{address: 127.0.0.1:8102, instance: generic2}",
+            "{address: 127.0.0.1:8102, instance: generic3}",
+            "W207",
+        ),
+        ("address: 127.0.0.1:8103, ", "address: 127.0.0.1:8104, ", "W208"),
+        ("port: 8112", "port: 8999", "W208"),
+        ("[client, federation]", "[health]", "W209"),
+        ("x_forwarded: true", "tls: true", "W210"),
+        ("  receipts: [receipts_writer]", "  receipts: [events_persister1]", "W211"),
+        (
+            "address: 127.0.0.1:8112, instance: receipts_writer",
+            "address: 127.0.0.1:8008, instance: main",
+            "W211",
+        ),
+        ("address: 127.0.0.1:8008, instance: main", "address: 127.0.0.1:9112", "H301"),
+        ("names: [replication]", "names: [client, replication]", "H310"),
+        ("x_forwarded: true", "x_forwarded: false", "H309"),
+    ],
+)
+def test_each_contradiction_is_found(tmp_path: Path, before: str, after: str, code: str) -> None:
+    assert code in shipped_with(tmp_path, (before, after))
