@@ -158,7 +158,7 @@ def test_no_finding_is_without_words() -> None:
 
 
 def shipped_with(folder: Path, *changes: tuple[str, str]) -> list[str]:
-    """The findings on the shipped table before the reference deployment's files, with texts replaced in all."""
+    """The findings on the shipped table before the reference deployment's files, with texts replaced."""
     layout = Layout.standard(folder)
     layout.config.mkdir()
     layout.data.mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -23,7 +24,6 @@ PARTS = (
     *(b"bind_address: ", b"manhole: 9000\n", b"metrics_port: 9101\n", b"bind_port: 8448\n"),
     *(b"worker_replication_port: 1\n", b"instance_map: "),
 )
-ALIASES = b"x: &x {host: h, port: 7000}\ninstance_map: {a: *x, b: {<<: *x, port: 7001}}\n"
 HERE = Source(file="routes.yaml", line=1)
 
 
@@ -39,13 +39,17 @@ def check_values(data: bytes, random: Random) -> None:
 
 def check_deployment(data: bytes, random: Random) -> None:
     """No exception: what is not understood is told, with a place, and what is closed too."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "f.yaml"
-        file.write_bytes(data)
-        pointers = [Pointer(path=file, source=HERE)]
-        read = read_deployment(*random.choice([(pointers, []), ([], pointers)]))
+    file = Path(_folder().name) / "f.yaml"
+    file.write_bytes(data)
+    pointers = [Pointer(path=file, source=HERE)]
+    read = read_deployment(*random.choice([(pointers, []), ([], pointers)]))
     assert all(problem.source and problem.fix for problem in read.problems)
     assert all(f"({file}:" in listener.reason for listener in read.closed)
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory()
 
 
 def _compare(ours: Value | None, data: bytes) -> None:
@@ -73,9 +77,17 @@ def _alike(ours: Value | None, theirs: object) -> bool:
     return True
 
 
-HALVES = HOMESERVER.partition("instance_map")
-CORPUS = (HALVES[0].encode(), "".join(HALVES[1:]).encode(), WORKER.encode(), PERSISTER.encode())
+CORPUS = tuple(
+    text.encode()
+    for text in (
+        *("listeners:\n" + line for line in HOMESERVER.splitlines(keepends=True) if line.startswith("- ")),
+        "instance_map:" + HOMESERVER.partition("instance_map:")[2],
+        WORKER.partition("\n")[2],
+        PERSISTER.partition("\n")[2],
+        "x: &x {host: h, port: 7000}\ninstance_map: {a: *x, b: {<<: *x, port: 7001}}\n",
+    )
+)
 TARGETS = (
-    Target(name="synapse-yaml", corpus=(*CORPUS, ALIASES), parts=PARTS, check=check_values),
-    Target(name="synapse-files", corpus=(*CORPUS, ALIASES), parts=PARTS, check=check_deployment),
+    Target(name="synapse-yaml", corpus=CORPUS, parts=PARTS, check=check_values),
+    Target(name="synapse-files", corpus=CORPUS, parts=PARTS, check=check_deployment),
 )
