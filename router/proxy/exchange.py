@@ -53,7 +53,7 @@ class Exchange(ExchangeRecord):
     """One request: its record, and what drives it.
 
     `_candidate` counts those given up, `_held` is what is at hand of the request's body, `_held_whole`
-    whether that is all of it so far.
+    whether that is all of it so far. `_lost_by` is the first endpoint that closed without an answer.
     """
 
     __slots__ = (
@@ -65,8 +65,8 @@ class Exchange(ExchangeRecord):
         "_held",
         "_held_size",
         "_held_whole",
+        "_lost_by",
         "_outgoing",
-        "_repeated",
         "_request_done",
         "_response_begun",
         "_upstream_full",
@@ -85,9 +85,9 @@ class Exchange(ExchangeRecord):
         self._held: list[bytes] = []
         self._held_size = 0
         self._held_whole = True
+        self._lost_by: Endpoint | None = None
         self._request_done = False
         self._response_begun = False
-        self._repeated = False
         self._upstream_full = False
 
     @property
@@ -270,7 +270,10 @@ class Exchange(ExchangeRecord):
             client.end()
 
     def on_upstream_error(self, error: UpstreamError) -> None:
-        """Repeats what may be repeated; else the client is told, or sees a broken answer."""
+        """Repeats what may be repeated; else the client is told, or sees a broken answer.
+
+        A request that ends workers must not end all of them: two may lose it, no more.
+        """
         connection = self._connection
         self._leave_connection()
         if connection is None or self._client is None:
@@ -279,8 +282,8 @@ class Exchange(ExchangeRecord):
         if not self._may_repeat(error, connection):
             self._fail(error)
             return
-        self._repeated = True
-        if connection.reused:
+        first, self._lost_by = self._lost_by, connection.endpoint
+        if connection.reused and first is None:
             self._attempt(connection.endpoint, fresh=True)
         else:
             self._try_next(error)
@@ -288,7 +291,7 @@ class Exchange(ExchangeRecord):
     def _may_repeat(self, error: UpstreamError, connection: UpstreamConnection) -> bool:
         return (
             isinstance(error, UpstreamAborted)
-            and not self._repeated
+            and self._lost_by in (None, connection.endpoint)
             and not connection.answered
             and self._held_whole
             and self.head is not None

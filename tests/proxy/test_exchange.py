@@ -174,7 +174,42 @@ async def test_half_a_body_is_sent_again_and_then_the_other_half(proxy: Proxy, w
     assert (exchange.attempts, exchange.bytes_in) == (2, 10)
 
 
-async def test_a_request_is_sent_again_once(serve: Serve, workers: Hire) -> None:
+@pytest.mark.parametrize("survives", [True, False])
+async def test_a_worker_that_also_loses_a_new_connection_is_left(
+    serve: Serve, workers: Hire, survives: bool
+) -> None:
+    """A worker that is killed may still accept: the kernel closes its sockets one after another."""
+    staff = [workers() for _ in range(3)]
+    proxy = await serve(*(worker.endpoint for worker in staff))
+    (client, killed), (_, second), (_, third) = [await kept_alive(proxy, worker) for worker in staff]
+    await client.send(GET)
+    await killed.until()
+    killed.reset()
+    (await staff[0].asked()).reset()
+    await second.until()
+    if survives:
+        await second.send(OK)
+        await client.expect(OK)
+    else:
+        second.reset()
+        assert (await answer(client)).status == 502
+    await third.silent()
+    exchange = proxy.recorder.ended[-1]
+    assert (exchange.attempts, exchange.endpoint) == (3, staff[1].endpoint)
+
+
+async def test_a_request_lost_by_an_only_worker_is_sent_to_it_twice(proxy: Proxy, worker: Worker) -> None:
+    client, peer = await kept_alive(proxy, worker)
+    await client.send(GET)
+    await peer.until()
+    peer.close()
+    (await worker.asked()).close()
+    assert (await answer(client)).status == 502
+    await worker.lonely()
+    assert proxy.recorder.ended[-1].attempts == 2
+
+
+async def test_a_request_is_sent_to_two_workers_at_most(serve: Serve, workers: Hire) -> None:
     """However many candidates there are: a request that ends workers must not end all of them."""
     staff = [workers() for _ in range(3)]
     proxy = await serve(*(worker.endpoint for worker in staff))
