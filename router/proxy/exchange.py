@@ -32,6 +32,7 @@ from router.http1.requests import RequestMessage
 from router.http1.responses import ResponseMessage
 from router.proxy.context import ProxyContext
 from router.proxy.headers import request_head
+from router.proxy.opening import SUSPECT, opening_of
 from router.proxy.record import ExchangeRecord
 from router.proxy.stream import ClientStream
 from router.request import RequestHead
@@ -249,6 +250,8 @@ class Exchange(ExchangeRecord):
         self.first_byte = self._context.clock()
         self.status = message.status
         self.bytes_out = len(body)
+        if message.status in SUSPECT:
+            self.opening = opening_of(message, body, unchunked=client.wants_payload)
         client.send_head(message, head, body)
         self._arm(self._context.settings.timeouts.read)
 
@@ -258,6 +261,8 @@ class Exchange(ExchangeRecord):
         if client is None:
             return
         self.bytes_out += len(data)
+        if self.opening is not None:
+            self.opening.add(data)
         client.send_body(data)
         self._arm(self._context.settings.timeouts.read)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from router.proxy.opening import Opening
 from router.request import RequestHead
 from router.routing.decision import Decision
 from router.table import Endpoint
@@ -16,6 +17,7 @@ class ExchangeRecord:
     `bytes_out` count body bytes as passed on (chunk framing included), `status` is what the client was
     sent, 0 for nothing. `reason` is empty for an answer passed on whole, else the `reason` of a
     `ProxyError` or of a `Refuse`. `endpoint` is the one of the last attempt, `attempts` how many there were.
+    `opening` is the beginning of a worker's answer that may tell of a misroute, None of any other.
     """
 
     __slots__ = (
@@ -29,6 +31,7 @@ class ExchangeRecord:
         "first_byte",
         "head",
         "line",
+        "opening",
         "reason",
         "started",
         "status",
@@ -41,6 +44,7 @@ class ExchangeRecord:
         self.started = started
         self.decision: Decision | None = None
         self.endpoint: Endpoint | None = None
+        self.opening: Opening | None = None
         self.attempts = 0
         self.first_byte = 0.0
         self.ended = 0.0
