@@ -17,6 +17,7 @@ from router.errors import RouterError
 from router.guard import Guard
 from router.observe.accesslog import AccessLog
 from router.observe.metrics import Metrics
+from router.observe.misroutes import Misroutes
 from router.proxy.context import ProxyContext
 from router.proxy.deadlines import Deadlines
 from router.proxy.record import ExchangeRecord
@@ -25,6 +26,8 @@ from router.server.listener import ProxyServer
 from router.server.process import Process, Ticker, raise_descriptor_limit
 from router.server.sockets import bind, unlink
 from router.settings import Config
+from router.synapse.catalogue import shipped
+from router.synapse.shapes import Shapes
 from router.table import Endpoint, RouteTable
 from router.upstream.health import HealthChecker
 from router.upstream.pool import Pool
@@ -32,12 +35,19 @@ from router.upstream.state import EndpointState, EndpointStates
 
 
 class Observers:
-    """Tells metrics and the access log of every exchange."""
+    """Tells metrics and the access log of every exchange, and of a suspect answer also `misroutes`."""
 
-    __slots__ = ("_log", "_metrics", "_wall_clock")
+    __slots__ = ("_log", "_metrics", "_misroutes", "_wall_clock")
 
-    def __init__(self, metrics: Metrics, access_log: AccessLog, wall_clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        misroutes: Misroutes,
+        access_log: AccessLog,
+        wall_clock: Callable[[], float],
+    ) -> None:
         self._metrics = metrics
+        self._misroutes = misroutes
         self._log = access_log
         self._wall_clock = wall_clock
 
@@ -49,6 +59,8 @@ class Observers:
         """It has ended."""
         self._metrics.finish(exchange)
         self._log.record(exchange, self._wall_clock())
+        if exchange.opening is not None:
+            self._misroutes.finish(exchange)
 
 
 class Application:
@@ -61,6 +73,13 @@ class Application:
         self.guard = Guard(settings.guard)
         self.states = EndpointStates(time.time, say_change)
         self.metrics = Metrics()
+        catalogue = shipped()
+        patterns = [endpoint.pattern for endpoint in catalogue.endpoints]
+        self.misroutes = Misroutes(
+            table=lambda: self.context.snapshot.table,
+            stream_of=catalogue.stream_of,
+            shape_of=Shapes([*patterns, *(route.pattern.text for route in config.table.routes)]).of,
+        )
         self.access_log = AccessLog(settings.access_log)
         self.deadlines = Deadlines()
         self.pool = Pool(
@@ -75,7 +94,7 @@ class Application:
             states=self.states,
             pool=self.pool,
             deadlines=self.deadlines,
-            observer=Observers(self.metrics, self.access_log, time.time),
+            observer=Observers(self.metrics, self.misroutes, self.access_log, time.time),
             clock=time.monotonic,
         )
         self.server = ProxyServer(self.context)
@@ -129,6 +148,7 @@ class Application:
                 snapshot=lambda: self.context.snapshot,
                 states=self.states,
                 metrics=self.metrics,
+                misroutes=self.misroutes,
                 open_connections=lambda: len(self.server.connections),
                 log_dropped=lambda: self.access_log.dropped,
                 draining=lambda: self.context.draining,

@@ -245,3 +245,9 @@ class RouteTable:
                     source=route.source,
                     hint=f"the file defines: {known}",
                 )
+
+    @property
+    def fallback(self) -> Upstream | None:
+        """The upstream of the last route that has one: main, where it gets what no other route takes."""
+        last = next((route.upstream for route in reversed(self.routes) if route.upstream is not None), None)
+        return self.upstreams[last] if last is not None else None

@@ -129,3 +129,12 @@ def test_values_check_themselves() -> None:
         HashKey(kind="header", name="Authorization")
     with pytest.raises(ValueError, match="needs a name"):
         HashKey(kind="header")
+
+
+def test_the_fallback_is_where_the_last_route_goes() -> None:
+    other = Upstream(name="other", endpoints=MAIN.endpoints)
+    refusing = route("closed", upstream=None, refusal=Refusal())
+    upstreams = {"main": MAIN, "other": other}
+    assert RouteTable(routes=(route("a", "other"), route("b")), upstreams=upstreams).fallback is MAIN
+    assert RouteTable(routes=(route("a", "other"), refusing), upstreams=upstreams).fallback is other
+    assert RouteTable(routes=(refusing,), upstreams=upstreams).fallback is None

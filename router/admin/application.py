@@ -54,6 +54,7 @@ class _Admin:
         self._state = state
         collector: Collector = RouterCollector(
             state.metrics,
+            state.misroutes,
             version=state.version,
             digest=lambda: state.config().digest,
             endpoints=state.endpoints_up,

@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from html import escape
 
+from router.admin.misroutes import MisrouteStatus, recent
 from router.admin.status import EndpointStatus, FailureStatus, RouteStatus, Status, age, count, utc
 
 STYLE = """
@@ -72,7 +73,8 @@ class Section:
 
 def as_html(status: Status) -> str:
     """The whole page, one column on a narrow screen."""
-    level = "" if status.ready and not any(upstream.down for upstream in status.upstreams) else ' class="bad"'
+    troubled = any(upstream.down for upstream in status.upstreams) or recent(status.misroutes, status.time)
+    level = "" if status.ready and not troubled else ' class="bad"'
     options = "".join(f"<option>{method}</option>" for method in _METHODS)
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -139,6 +141,13 @@ def _sections(status: Status) -> tuple[Section, ...]:
         ),
         empty="The table has no upstreams.",
     )
+    misroutes = Section(
+        title="Misroutes",
+        columns=("Last", "Times", "Route", "Endpoint", "Request", "Status", "Meaning"),
+        numbers=frozenset({"Times", "Status"}),
+        rows=tuple(map(_misroute_cells, status.misroutes)),
+        empty="None noticed since the start.",
+    )
     routes = Section(
         title="Routes",
         columns=(
@@ -162,7 +171,7 @@ def _sections(status: Status) -> tuple[Section, ...]:
         rows=tuple(map(_failure_cells, status.failures)),
         empty="None since the start.",
     )
-    return endpoints, routes, failures
+    return endpoints, misroutes, routes, failures
 
 
 def _endpoint_cells(status: Status, each: EndpointStatus) -> tuple[str, ...]:
@@ -175,6 +184,18 @@ def _endpoint_cells(status: Status, each: EndpointStatus) -> tuple[str, ...]:
         f"{each.failures}",
         f"{age(status.time - each.checked)} ago" if each.checked else "never",
         each.reason,
+    )
+
+
+def _misroute_cells(each: MisrouteStatus) -> tuple[str, ...]:
+    return (
+        utc(each.time),
+        f"{each.count}",
+        each.route + (f" ({each.source})" if each.source else ""),
+        each.endpoint + (f" ({each.instance})" if each.instance else ""),
+        each.request,
+        f"{each.status}",
+        each.meaning,
     )
 
 

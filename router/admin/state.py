@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from router.observe.metrics import Metrics
+from router.observe.misroutes import Misroutes
 from router.routing.snapshot import Snapshot
 from router.settings import Config
 from router.upstream.state import EndpointStates
@@ -24,6 +25,7 @@ class AdminState:
     snapshot: Callable[[], Snapshot]
     states: EndpointStates
     metrics: Metrics
+    misroutes: Misroutes
     open_connections: Callable[[], int]
     log_dropped: Callable[[], int]
     draining: Callable[[], bool]

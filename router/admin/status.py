@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 
+from router.admin.misroutes import MisrouteStatus, misroutes_of, recent
 from router.admin.state import AdminState
 from router.table import Endpoint, Route, Upstream
 
@@ -81,7 +82,10 @@ class FailureStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """One process at `time`; times are seconds since 1970, `uptime` is in seconds. Newest failure first."""
+    """One process at `time`; times are seconds since 1970, `uptime` is in seconds.
+
+    Newest failure and newest misroute come first.
+    """
 
     verdict: str
     ready: bool
@@ -99,6 +103,7 @@ class Status:
     upstreams: tuple[UpstreamStatus, ...]
     routes: tuple[RouteStatus, ...]
     failures: tuple[FailureStatus, ...]
+    misroutes: tuple[MisrouteStatus, ...]
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -110,9 +115,12 @@ def status_of(state: AdminState) -> Status:
     snapshot, config = state.snapshot(), state.config()
     now = state.wall_clock()
     upstreams = tuple(_upstream(state, upstream) for upstream in snapshot.table.upstreams.values())
+    misroutes = misroutes_of(state.misroutes, snapshot.table)
     in_flight = sum(counters.in_flight for counters in state.metrics.routes.values())
     return Status(
-        verdict=_verdict(upstreams, in_flight=in_flight, draining=state.draining()),
+        verdict=_verdict(
+            upstreams, recent(misroutes, now), now=now, in_flight=in_flight, draining=state.draining()
+        ),
         ready=is_ready(state),
         draining=state.draining(),
         version=state.version,
@@ -131,6 +139,7 @@ def status_of(state: AdminState) -> Status:
         upstreams=upstreams,
         routes=_routes(state),
         failures=tuple(FailureStatus(**each._asdict()) for each in reversed(state.metrics.failures)),
+        misroutes=misroutes,
     )
 
 
@@ -192,11 +201,23 @@ def _routes(state: AdminState) -> tuple[RouteStatus, ...]:
     return tuple(routes)
 
 
-def _verdict(upstreams: tuple[UpstreamStatus, ...], *, in_flight: int, draining: bool) -> str:
+def _verdict(
+    upstreams: tuple[UpstreamStatus, ...],
+    misroutes: list[MisrouteStatus],
+    *,
+    now: float,
+    in_flight: int,
+    draining: bool,
+) -> str:
     """One sentence on what matters most now."""
     if draining:
         return f"Stopping: no new connections, {count(in_flight, 'request')} still under way."
     down = {each.endpoint: each for upstream in upstreams for each in upstream.down}
+    if not down and misroutes:
+        newest, others = misroutes[0], len(misroutes) - 1
+        times = f"{count(newest.count, 'time')}, the last {age(now - newest.time)} ago"
+        more = f"; {count(others, 'more misroute')} below" if others else ""
+        return f"Misrouted: {newest.sentence}; {times}{more}."
     if not down:
         endpoints = len({each.endpoint for upstream in upstreams for each in upstream.endpoints})
         return f"All well: {count(endpoints, 'endpoint')} up, {count(in_flight, 'request')} in flight."

@@ -14,6 +14,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from router.observe.metrics import Histogram, Metrics, RouteCounters
+from router.observe.misroutes import Misroutes
 
 EndpointUp = tuple[str, str, bool]
 """An upstream's name, an endpoint's name, and whether it is up."""
@@ -29,6 +30,7 @@ class RouterCollector(Collector):
     def __init__(
         self,
         metrics: Metrics,
+        misroutes: Misroutes,
         *,
         version: str,
         digest: Callable[[], str],
@@ -37,6 +39,7 @@ class RouterCollector(Collector):
         log_dropped: Callable[[], int],
     ) -> None:
         self._metrics = metrics
+        self._misroutes = misroutes
         self._version = version
         self._digest = digest
         self._endpoints = endpoints
@@ -48,6 +51,7 @@ class RouterCollector(Collector):
         yield self._requests()
         yield from self._routes()
         yield self._errors()
+        yield from self._wrong_processes()
         up = GaugeMetricFamily(
             "router_endpoint_up",
             "1 where requests may be sent to the endpoint.",
@@ -105,6 +109,24 @@ class RouterCollector(Collector):
             for reason, count in counters.errors.items():
                 family.add_metric((route, reason), count)
         return family
+
+    def _wrong_processes(self) -> Iterator[Metric]:
+        unrecognized = CounterMetricFamily(
+            "router_unrecognized",
+            "Answers 404 or 405 M_UNRECOGNIZED: the process has no such endpoint.",
+            labels=("route", "upstream", "endpoint"),
+        )
+        for labels, count in self._misroutes.unrecognized.items():
+            unrecognized.add_metric(labels, count)
+        yield unrecognized
+        misroutes = CounterMetricFamily(
+            "router_misroutes",
+            "Requests whose answer says that they came to the wrong process, by kind.",
+            labels=("route", "upstream", "endpoint", "kind"),
+        )
+        for each, count in self._misroutes.counts.items():
+            misroutes.add_metric(each, count)
+        yield misroutes
 
 
 _HISTOGRAMS: tuple[tuple[str, str, Callable[[RouteCounters], Histogram]], ...] = (

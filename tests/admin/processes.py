@@ -5,10 +5,13 @@ from __future__ import annotations
 from router.admin.state import AdminState
 from router.errors import Source
 from router.observe.metrics import Metrics
+from router.observe.misroutes import Misroutes
+from router.proxy.opening import Opening
 from router.request import RequestHead
 from router.routing.decision import decide
 from router.routing.snapshot import Snapshot
 from router.settings import Config, Settings
+from router.synapse.shapes import Shapes
 from router.table import (
     Endpoint,
     HashKey,
@@ -88,6 +91,12 @@ class Process:
         self.now = NOON
         self.states = EndpointStates(lambda: self.now)
         self.metrics = Metrics(lambda: self.now)
+        self.misroutes = Misroutes(
+            table=lambda: self.snapshot.table,
+            stream_of=lambda method, path: "receipts" if method == "POST" and b"/receipt/" in path else "",
+            shape_of=Shapes(["^/_matrix/(client|media)/v3/rooms/(?P<room_id>[^/]*)/receipt/"]).of,
+            wall_clock=lambda: self.now,
+        )
         self.connections = 5
         self.dropped = 0
         self.draining = False
@@ -100,6 +109,7 @@ class Process:
             snapshot=lambda: self.snapshot,
             states=self.states,
             metrics=self.metrics,
+            misroutes=self.misroutes,
             open_connections=lambda: self.connections,
             log_dropped=lambda: self.dropped,
             draining=lambda: self.draining,
@@ -113,6 +123,7 @@ class Process:
         method: str = "GET",
         status: int = 200,
         reason: str = "",
+        opening: Opening | None = None,
         ends: bool = True,
     ) -> None:
         """One request through decide and metrics, as the proxy does it, with a made-up end."""
@@ -122,6 +133,8 @@ class Process:
         candidates = getattr(decision, "candidates", ())
         exchange.endpoint = candidates[0] if candidates else None
         exchange.status, exchange.reason, exchange.ended = status, reason, 100.5
+        exchange.opening = opening
         self.metrics.begin(exchange)
         if ends:
             self.metrics.finish(exchange)
+            self.misroutes.finish(exchange)

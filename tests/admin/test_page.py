@@ -5,10 +5,12 @@ import hashlib
 import re
 from html.parser import HTMLParser
 
+from router.admin.misroutes import RECENT
 from router.admin.page import CONTENT_SECURITY_POLICY, as_html, as_text
 from router.admin.status import status_of
 from router.table import Endpoint, Pattern, Route, RouteTable, TcpAddress, Upstream
 from tests.admin.processes import GENERIC2, MAIN, Process
+from tests.observe.records import unrecognized
 
 VOID = {"meta", "input"}
 
@@ -48,6 +50,7 @@ def busy() -> Process:
     process.states.mark_down(GENERIC2, "127.0.0.1:8102: connection refused")
     process.serve(b"/_matrix/media/x", status=502, reason="bad_response")
     process.serve(b"/_matrix/client/v3/sync", status=500)
+    process.serve(b"/_matrix/client/v3/sync?since=s1", status=404, opening=unrecognized())
     return process
 
 
@@ -65,6 +68,14 @@ def test_the_verdict_comes_first() -> None:
 def test_a_verdict_that_is_bad_looks_so_and_a_good_one_does_not() -> None:
     assert ("h1", "class", "bad") in read(busy()).attributes
     assert not any(tag == "h1" for tag, _, _ in read(Process()).attributes)
+
+
+def test_a_misroute_alone_looks_bad_until_it_is_long_ago() -> None:
+    process = Process()
+    process.serve(b"/_matrix/client/v3/sync?since=s1", status=404, opening=unrecognized())
+    assert ("h1", "class", "bad") in read(process).attributes
+    process.now += RECENT
+    assert not any(tag == "h1" for tag, _, _ in read(process).attributes)
 
 
 def test_a_state_is_a_word_and_a_shape_and_not_only_a_colour() -> None:
@@ -140,6 +151,13 @@ def test_the_text_has_what_the_page_has() -> None:
     assert any(
         re.match(r"media \(routes.yaml:14\) +main +0 +1 +0 +0 +1 +0 +bad_response 1$", line) for line in lines
     )
+    (misroute,) = [line for line in lines if "has no such endpoint" in line]
+    assert re.match(
+        r"2024-06-22 12:00:00 UTC +1 +sync \(routes.yaml:13\) +127.0.0.1:8101 \(generic1\) +"
+        r"GET /_matrix/client/v3/\* +404 +generic1 has no such endpoint: ",
+        misroute,
+    )
+    assert "Misroutes: None noticed since the start." in as_text(status_of(Process().state))
     assert any(line.endswith("500     answered by the worker") for line in lines)
     assert "Last failures: None since the start." in as_text(status_of(Process().state))
     assert MAIN.name in text

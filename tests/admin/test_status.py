@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from router.admin.misroutes import RECENT
 from router.admin.status import EndpointStatus, age, is_ready, status_of, utc, why_down
 from tests.admin.processes import GENERIC1, GENERIC2, MAIN, NOON, Process
+from tests.observe.records import unrecognized
 
 
 def test_a_quiet_process_is_well() -> None:
@@ -68,6 +70,39 @@ def test_an_upstream_without_endpoints_is_down() -> None:
         "Down since 2024-06-22 12:00:00 UTC: no endpoint of main is up, requests for it get 503. "
         "127.0.0.1:8008: /health answered 500."
     )
+
+
+def test_a_misroute_is_in_the_verdict_until_it_is_long_ago() -> None:
+    process = Process()
+    for _ in range(2):
+        process.serve(b"/_matrix/client/v3/sync?since=s1", status=404, opening=unrecognized())
+    process.serve(b"/_matrix/client/v3/sync", status=405, opening=unrecognized(405))
+    process.now += 4
+    status = status_of(process.state)
+    assert status.verdict == (
+        "Misrouted: generic1 (127.0.0.1:8101) does not know GET /_matrix/client/v3/*, "
+        "which route initial_sync (routes.yaml:12) sends there; "
+        "1 time, the last 4s ago; 1 more misroute below."
+    )
+    assert [each.count for each in status.misroutes] == [1, 2]
+    assert status.ready, "it can be served with, as before"
+
+    process.states.mark_down(GENERIC2, "refused")
+    assert status_of(process.state).verdict.startswith("Degraded"), "what is down matters more"
+    process.states.mark_up(GENERIC2)
+    process.now += RECENT
+    status = status_of(process.state)
+    assert status.verdict.startswith("All well")
+    assert len(status.misroutes) == 2
+
+
+def test_what_main_does_not_know_is_no_misroute() -> None:
+    process = Process()
+    process.serve(b"/_matrix/media/nonsense", status=404, opening=unrecognized())
+    status = status_of(process.state)
+    assert status.verdict.startswith("All well")
+    assert status.misroutes == ()
+    assert process.misroutes.unrecognized == {("media", "main", MAIN.name): 1}
 
 
 def test_a_draining_process_says_what_it_waits_for() -> None:

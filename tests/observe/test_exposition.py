@@ -10,7 +10,8 @@ from prometheus_client.samples import Sample
 
 from router.observe.exposition import RouterCollector, new_registry
 from router.observe.metrics import BUCKETS, Metrics
-from tests.observe.records import answered
+from router.observe.misroutes import Misroutes
+from tests.observe.records import TABLE, answered, unrecognized
 
 NAMES = {
     "router_requests_total": ("route", "upstream", "endpoint", "method", "status"),
@@ -22,6 +23,8 @@ NAMES = {
     "router_errors_total": ("route", "reason"),
     "router_client_aborts_total": ("route",),
     "router_retries_total": ("route",),
+    "router_unrecognized_total": ("route", "upstream", "endpoint"),
+    "router_misroutes_total": ("route", "upstream", "endpoint", "kind"),
     "router_endpoint_up": ("upstream", "endpoint"),
     "router_open_connections": (),
     "router_log_dropped_total": (),
@@ -31,9 +34,10 @@ NAMES = {
 """Every name that dashboards and rules may use, with its labels."""
 
 
-def scrape(metrics: Metrics) -> str:
+def scrape(metrics: Metrics, misroutes: Misroutes | None = None) -> str:
     collector = RouterCollector(
         metrics,
+        misroutes or noticing(),
         version="0.1.0",
         digest=lambda: "3f9c1a",
         endpoints=lambda: [("main", "127.0.0.1:8008", True), ("generic-worker", "127.0.0.1:8101", False)],
@@ -41,6 +45,16 @@ def scrape(metrics: Metrics) -> str:
         log_dropped=lambda: 3,
     )
     return generate_latest(new_registry(collector)).decode()
+
+
+def noticing() -> Misroutes:
+    return Misroutes(table=lambda: TABLE, stream_of=lambda *_: "", shape_of=repr)
+
+
+def misrouted() -> Misroutes:
+    misroutes = noticing()
+    misroutes.finish(replace(answered(status=404), opening=unrecognized()))
+    return misroutes
 
 
 def busy() -> Metrics:
@@ -59,7 +73,11 @@ def busy() -> Metrics:
 
 @pytest.fixture(scope="module")
 def samples() -> list[Sample]:
-    return [sample for family in text_string_to_metric_families(scrape(busy())) for sample in family.samples]
+    return [
+        sample
+        for family in text_string_to_metric_families(scrape(busy(), misrouted()))
+        for sample in family.samples
+    ]
 
 
 def value(samples: list[Sample], name: str, **labels: str) -> float:
@@ -72,6 +90,9 @@ def test_values_arrive(samples: list[Sample]) -> None:
     assert value(samples, "router_requests_total", **sent, status="2xx") == 2
     assert value(samples, "router_requests_total", **sent, status="5xx") == 1
     assert value(samples, "router_requests_in_flight", route="sync") == 1
+    wrong = {"route": "sync", "upstream": "generic-worker", "endpoint": "127.0.0.1:8101"}
+    assert value(samples, "router_unrecognized_total", **wrong) == 1
+    assert value(samples, "router_misroutes_total", **wrong, kind="unrecognized") == 1
     assert value(samples, "router_errors_total", route="sync", reason="connect_failed") == 1
     assert value(samples, "router_client_aborts_total", route="sync") == 1
     assert value(samples, "router_retries_total", route="sync") == 1
@@ -101,7 +122,7 @@ def test_the_process_speaks_for_itself(samples: list[Sample]) -> None:
 
 def test_names_and_labels_are_exactly_these() -> None:
     found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(scrape(busy())):
+    for family in text_string_to_metric_families(scrape(busy(), misrouted())):
         if not family.name.startswith("process_"):
             labels = family.samples[0].labels.keys() - {"le"}
             found[f"{family.name}_total" if family.type == "counter" else family.name] = labels
@@ -115,7 +136,7 @@ def test_every_family_is_announced_before_anything_has_happened() -> None:
 
 def test_names_follow_prometheus_rules() -> None:
     """What `promtool check metrics` asks: help, base units, `_total` for counters and for nothing else."""
-    for family in text_string_to_metric_families(scrape(busy())):
+    for family in text_string_to_metric_families(scrape(busy(), misrouted())):
         assert family.documentation.endswith("."), family.name
         assert re.fullmatch(r"[a-z][a-z0-9_]*", family.name)
         assert not re.search(r"milli|kilo|minutes|hours|percent|_ms\b", family.name), family.name
