@@ -76,8 +76,8 @@ def _meaning(misroute: Misroute, fallback: str) -> str:
             f"If {who} is that writer, its log says what failed."
         )
     if misroute.kind == NO_RESOURCE:
-        return f"{who} answers here, and not as a client listener: is {misroute.endpoint} the right port?"
+        return f"{misroute.endpoint} is no client listener, since those answer in JSON: is it the right port?"
     return (
-        f"{who} has no such endpoint: new in Synapse, or the route is too wide. "
-        f"If {fallback} has it, give it a route there."
+        f"{who} does not know this: it is new in Synapse, or the route is too wide. "
+        f"If {fallback} knows it, give it a route there."
     )

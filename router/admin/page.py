@@ -36,6 +36,7 @@ input { width: 100%; max-width: 40rem; }
   table, tbody { display: block; }
   tr { border-bottom: 1px solid var(--line); display: block; padding: .5rem 0; }
   td, td.number { border: 0; display: flex; gap: 1rem; justify-content: space-between; padding: .1rem 0; }
+  td { overflow-wrap: anywhere; }
   td:empty { display: none; }
   td::before { color: var(--quiet); content: attr(data-label); flex: none; text-align: left; }
 }
@@ -145,7 +146,7 @@ def _sections(status: Status) -> tuple[Section, ...]:
         title="Misroutes",
         columns=("Last", "Times", "Route", "Endpoint", "Request", "Status", "Meaning"),
         numbers=frozenset({"Times", "Status"}),
-        rows=tuple(map(_misroute_cells, status.misroutes)),
+        rows=tuple(_misroute_cells(status, each) for each in status.misroutes),
         empty="None noticed since the start.",
     )
     routes = Section(
@@ -187,9 +188,9 @@ def _endpoint_cells(status: Status, each: EndpointStatus) -> tuple[str, ...]:
     )
 
 
-def _misroute_cells(each: MisrouteStatus) -> tuple[str, ...]:
+def _misroute_cells(status: Status, each: MisrouteStatus) -> tuple[str, ...]:
     return (
-        utc(each.time),
+        f"{age(status.time - each.time)} ago",
         f"{each.count}",
         each.route + (f" ({each.source})" if each.source else ""),
         each.endpoint + (f" ({each.instance})" if each.instance else ""),

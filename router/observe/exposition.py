@@ -113,7 +113,7 @@ class RouterCollector(Collector):
     def _wrong_processes(self) -> Iterator[Metric]:
         unrecognized = CounterMetricFamily(
             "router_unrecognized",
-            "Answers 404 or 405 M_UNRECOGNIZED: the process has no such endpoint.",
+            "Answers 404 or 405 M_UNRECOGNIZED: the worker, or main, does not know the request.",
             labels=("route", "upstream", "endpoint"),
         )
         for labels, count in self._misroutes.unrecognized.items():

@@ -3,7 +3,7 @@
 A new release of Synapse shows itself so, as does a route that is too wide. Three kinds:
 
 * `unrecognized`: 404 or 405 M_UNRECOGNIZED from a process that does not get what is left over. Where the
-  table's fallback answers so, nobody has that endpoint: a client's doing, counted and no misroute.
+  table's fallback answers so, nobody knows the request: a client's doing, counted and no misroute.
 * `stream`: 500 M_UNKNOWN to what only the writer of a stream can do. The writer itself may fail so too.
 * `no_resource`: Twisted's HTML page for a Matrix path, where every client listener answers JSON: the
   endpoint is another listener, of health checks for one.

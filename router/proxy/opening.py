@@ -1,7 +1,7 @@
 """The beginning of an answer that may tell of a misroute: kept as it passes, read once it has ended.
 
 What Synapse 1.163 says of a request that is not for it, asked process by process: 404 or 405 with the
-errcode M_UNRECOGNIZED where it has no such endpoint; 500 with M_UNKNOWN where only the writer of a
+errcode M_UNRECOGNIZED where it does not know path or method; 500 with M_UNKNOWN where only the writer of a
 stream can do it; and Twisted's HTML page for a 404 where the listener has no such resource at all. All
 are below 300 bytes. An answer to HEAD has no body, and tells nothing.
 """

@@ -56,8 +56,8 @@ def test_they_say_what_is_wrong_and_what_to_do() -> None:
         "which route sync (routes.yaml:13) sends there"
     )
     assert unknown.meaning == (
-        "generic1 has no such endpoint: new in Synapse, or the route is too wide. "
-        "If main has it, give it a route there."
+        "generic1 does not know this: it is new in Synapse, or the route is too wide. "
+        "If main knows it, give it a route there."
     )
     assert stream.sentence == (
         "127.0.0.1:8008 answers 500, as all but the writer of receipts do, to "
@@ -72,7 +72,7 @@ def test_they_say_what_is_wrong_and_what_to_do() -> None:
         "which route media (routes.yaml:14) sends there"
     )
     assert page.meaning == (
-        "127.0.0.1:8008 answers here, and not as a client listener: is 127.0.0.1:8008 the right port?"
+        "127.0.0.1:8008 is no client listener, since those answer in JSON: is it the right port?"
     )
 
 

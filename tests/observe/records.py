@@ -63,7 +63,7 @@ def opening(status: int, media_type: bytes, body: bytes) -> Opening | None:
 
 
 def unrecognized(status: int = 404) -> Opening | None:
-    """As Synapse says that it has no such endpoint."""
+    """As Synapse says that it does not know path or method."""
     return opening(
         status, b"application/json", b'{"errcode":"M_UNRECOGNIZED","error":"Unrecognized request"}'
     )
