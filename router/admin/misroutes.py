@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from router.observe.misroutes import NO_RESOURCE, STREAM, Misroute, Misroutes
-from router.table import RouteTable
+from router.admin.state import AdminState
+from router.observe.misroutes import NO_RESOURCE, STREAM, UNRECOGNIZED, Misroute
 
 RECENT = 900.0
 """Seconds after which a misroute that has not come again is no longer in the verdict."""
@@ -14,7 +14,11 @@ RECENT = 900.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MisrouteStatus:
-    """One misroute, `count` times from `first` to `time` (seconds since 1970); the rest as in `Misroute`."""
+    """One misroute, `count` times from `first` to `time` (seconds since 1970); the rest as in `Misroute`.
+
+    `served_by` has the kinds of process that Synapse serves it on; it is empty where the Synapse that this
+    router was made for has no such request, which is then a client's mistake, or new.
+    """
 
     time: float
     first: float
@@ -29,6 +33,7 @@ class MisrouteStatus:
     shape: str
     status: int
     stream: str
+    served_by: tuple[str, ...]
     meaning: str
 
     @property
@@ -48,27 +53,38 @@ class MisrouteStatus:
         return f"{who} {fault} {self.request}, which route {route} sends there"
 
 
-def misroutes_of(misroutes: Misroutes, table: RouteTable) -> tuple[MisrouteStatus, ...]:
+def misroutes_of(state: AdminState) -> tuple[MisrouteStatus, ...]:
     """Those seen last, newest first."""
-    fallback = table.fallback.name if table.fallback is not None else "main"
-    return tuple(
-        MisrouteStatus(
-            time=seen.last,
-            first=seen.first,
-            count=seen.count,
-            meaning=_meaning(misroute, fallback),
-            **asdict(misroute),
+    fallback = state.snapshot().table.fallback
+    statuses = []
+    for misroute, seen in reversed(state.misroutes.last.items()):
+        kinds = tuple(sorted(state.served_by(misroute.method, misroute.shape)))
+        statuses.append(
+            MisrouteStatus(
+                time=seen.last,
+                first=seen.first,
+                count=seen.count,
+                served_by=kinds,
+                meaning=_meaning(misroute, kinds, fallback.name if fallback is not None else "main"),
+                **asdict(misroute),
+            )
         )
-        for misroute, seen in reversed(misroutes.last.items())
-    )
+    return tuple(statuses)
 
 
-def recent(misroutes: Iterable[MisrouteStatus], now: float) -> list[MisrouteStatus]:
-    """Those that the verdict speaks of."""
-    return [each for each in misroutes if now - each.time < RECENT]
+def alarming(misroutes: Iterable[MisrouteStatus], now: float) -> list[MisrouteStatus]:
+    """Those that the verdict speaks of: recent, and no mistake of a client.
+
+    Anybody can ask a worker for what nobody serves: that alone must not look like a fault.
+    """
+    return [
+        each
+        for each in misroutes
+        if now - each.time < RECENT and (each.served_by or each.kind != UNRECOGNIZED)
+    ]
 
 
-def _meaning(misroute: Misroute, fallback: str) -> str:
+def _meaning(misroute: Misroute, kinds: tuple[str, ...], fallback: str) -> str:
     who = misroute.instance or misroute.endpoint
     if misroute.kind == STREAM:
         return (
@@ -77,7 +93,9 @@ def _meaning(misroute: Misroute, fallback: str) -> str:
         )
     if misroute.kind == NO_RESOURCE:
         return f"{misroute.endpoint} is no client listener, since those answer in JSON: is it the right port?"
+    if kinds:
+        return f"{who} does not know this, which Synapse serves on: {', '.join(kinds)}. Send it there."
     return (
-        f"{who} does not know this: it is new in Synapse, or the route is too wide. "
-        f"If {fallback} knows it, give it a route there."
+        f"{who} does not know this, nor does the Synapse that this router was made for: new in yours, or a "
+        f"client's mistake. If {fallback} knows it, give it a route there."
     )

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from html import escape
 
-from router.admin.misroutes import MisrouteStatus, recent
+from router.admin.misroutes import MisrouteStatus, alarming
 from router.admin.status import EndpointStatus, FailureStatus, RouteStatus, Status, age, count, utc
 
 STYLE = """
@@ -74,7 +74,7 @@ class Section:
 
 def as_html(status: Status) -> str:
     """The whole page, one column on a narrow screen."""
-    troubled = any(upstream.down for upstream in status.upstreams) or recent(status.misroutes, status.time)
+    troubled = any(upstream.down for upstream in status.upstreams) or alarming(status.misroutes, status.time)
     level = "" if status.ready and not troubled else ' class="bad"'
     options = "".join(f"<option>{method}</option>" for method in _METHODS)
     return f"""<!DOCTYPE html>

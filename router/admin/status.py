@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 
-from router.admin.misroutes import MisrouteStatus, misroutes_of, recent
+from router.admin.misroutes import RECENT, MisrouteStatus, alarming, misroutes_of
 from router.admin.state import AdminState
 from router.table import Endpoint, Route, Upstream
 
@@ -115,12 +115,10 @@ def status_of(state: AdminState) -> Status:
     snapshot, config = state.snapshot(), state.config()
     now = state.wall_clock()
     upstreams = tuple(_upstream(state, upstream) for upstream in snapshot.table.upstreams.values())
-    misroutes = misroutes_of(state.misroutes, snapshot.table)
+    misroutes = misroutes_of(state)
     in_flight = sum(counters.in_flight for counters in state.metrics.routes.values())
     return Status(
-        verdict=_verdict(
-            upstreams, recent(misroutes, now), now=now, in_flight=in_flight, draining=state.draining()
-        ),
+        verdict=_verdict(upstreams, misroutes, now=now, in_flight=in_flight, draining=state.draining()),
         ready=is_ready(state),
         draining=state.draining(),
         version=state.version,
@@ -203,7 +201,7 @@ def _routes(state: AdminState) -> tuple[RouteStatus, ...]:
 
 def _verdict(
     upstreams: tuple[UpstreamStatus, ...],
-    misroutes: list[MisrouteStatus],
+    misroutes: tuple[MisrouteStatus, ...],
     *,
     now: float,
     in_flight: int,
@@ -213,14 +211,16 @@ def _verdict(
     if draining:
         return f"Stopping: no new connections, {count(in_flight, 'request')} still under way."
     down = {each.endpoint: each for upstream in upstreams for each in upstream.down}
-    if not down and misroutes:
-        newest, others = misroutes[0], len(misroutes) - 1
+    if not down and (alarms := alarming(misroutes, now)):
+        newest, others = alarms[0], len(misroutes) - 1
         times = f"{count(newest.count, 'time')}, the last {age(now - newest.time)} ago"
         more = f"; {count(others, 'more misroute')} below" if others else ""
         return f"Misrouted: {newest.sentence}; {times}{more}."
     if not down:
         endpoints = len({each.endpoint for upstream in upstreams for each in upstream.endpoints})
-        return f"All well: {count(endpoints, 'endpoint')} up, {count(in_flight, 'request')} in flight."
+        quiet = [each for each in misroutes if now - each.time < RECENT]
+        more = f"; {count(len(quiet), 'possible misroute')} below" if quiet else ""
+        return f"All well: {count(endpoints, 'endpoint')} up, {count(in_flight, 'request')} in flight{more}."
     since = utc(min(each.since for each in down.values()))
     reasons = "; ".join(why_down(each) for each in down.values())
     dead = [each.upstream for each in upstreams if len(each.down) == len(each.endpoints)]

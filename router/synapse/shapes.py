@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from router.synapse.catalogue import CataloguedEndpoint
+
 CUT = "*"
 """Stands for a segment that is no word of a pattern: an id, a name, a token, or something new."""
 
@@ -43,3 +45,9 @@ class Shapes:
 def words_of(pattern: str) -> set[str]:
     """The words that stand literally in a pattern, of two characters or more."""
     return set(_WORD.findall(_NOT_LITERAL.sub("/", pattern).replace("\\", "")))
+
+
+def served_by(endpoints: Iterable[CataloguedEndpoint], method: str, shape: str) -> frozenset[str]:
+    """Which kinds of process serve requests of that shape; empty where no endpoint is for them."""
+    fitting = (each for each in endpoints if each.method == method and re.match(each.pattern, shape))
+    return frozenset().union(*(each.served_by for each in fitting))

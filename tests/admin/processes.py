@@ -110,6 +110,7 @@ class Process:
             states=self.states,
             metrics=self.metrics,
             misroutes=self.misroutes,
+            served_by=lambda method, _: frozenset({"main"} if method == "GET" else ()),
             open_connections=lambda: self.connections,
             log_dropped=lambda: self.dropped,
             draining=lambda: self.draining,

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
-from router.admin.misroutes import RECENT, misroutes_of, recent
+from router.admin.misroutes import RECENT, alarming, misroutes_of
 from router.admin.page import as_html, as_text
 from router.admin.status import status_of
 from router.observe.exposition import RouterCollector, new_registry
 from router.request import RequestHead
 from router.synapse.catalogue import shipped
 from router.synapse.shapes import words_of
-from tests.admin.processes import NOON, TABLE, Process
+from tests.admin.processes import NOON, Process
 from tests.observe.records import opening, unrecognized
 
 RECEIPT = b"/_matrix/client/v3/rooms/!r:example.org/receipt/m.read/$event"
@@ -37,7 +37,7 @@ def misrouted() -> Process:
 
 
 def test_what_they_are_newest_first() -> None:
-    page, stream, unknown = misroutes_of(misrouted().misroutes, TABLE)
+    page, stream, unknown = misroutes_of(misrouted().state)
     assert (unknown.count, unknown.first, unknown.time) == (2, NOON, NOON + 1)
     assert [each.kind for each in (page, stream, unknown)] == ["no_resource", "stream", "unrecognized"]
     assert [each.request for each in (page, stream, unknown)] == [
@@ -50,15 +50,13 @@ def test_what_they_are_newest_first() -> None:
 
 
 def test_they_say_what_is_wrong_and_what_to_do() -> None:
-    page, stream, unknown = misroutes_of(misrouted().misroutes, TABLE)
+    page, stream, unknown = misroutes_of(misrouted().state)
     assert unknown.sentence == (
         "generic1 (127.0.0.1:8101) does not know GET /_matrix/client/v3/*, "
         "which route sync (routes.yaml:13) sends there"
     )
-    assert unknown.meaning == (
-        "generic1 does not know this: it is new in Synapse, or the route is too wide. "
-        "If main knows it, give it a route there."
-    )
+    assert unknown.meaning == ("generic1 does not know this, which Synapse serves on: main. Send it there.")
+    assert unknown.served_by == ("main",)
     assert stream.sentence == (
         "127.0.0.1:8008 answers 500, as all but the writer of receipts do, to "
         "POST /*/_matrix/client/v3/rooms/*/receipt/*/*, which route media (routes.yaml:16) sends there"
@@ -76,11 +74,21 @@ def test_they_say_what_is_wrong_and_what_to_do() -> None:
     )
 
 
+def test_what_nobody_serves_is_told_and_no_alarm() -> None:
+    process = Process()
+    process.serve(SYNC, method="PUT", status=405, opening=unrecognized(405))
+    (unknown,) = misroutes_of(process.state)
+    assert unknown.served_by == ()
+    assert unknown.meaning == (
+        "generic1 does not know this, nor does the Synapse that this router was made for: "
+        "new in yours, or a client's mistake. If main knows it, give it a route there."
+    )
+    assert alarming([unknown], NOON) == []
+
+
 @pytest.mark.parametrize(("age", "spoken_of"), [(RECENT - 1, 3), (RECENT, 2), (RECENT + 1, 0)])
-def test_what_is_long_ago_is_not_recent(age: float, spoken_of: int) -> None:
-    process = misrouted()
-    misroutes = misroutes_of(process.misroutes, TABLE)
-    assert len(recent(misroutes, NOON + 1 + age)) == spoken_of
+def test_what_is_long_ago_is_no_alarm(age: float, spoken_of: int) -> None:
+    assert len(alarming(misroutes_of(misrouted().state), NOON + 1 + age)) == spoken_of
 
 
 def _metrics(process: Process) -> str:

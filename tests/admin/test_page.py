@@ -154,7 +154,7 @@ def test_the_text_has_what_the_page_has() -> None:
     (misroute,) = [line for line in lines if "does not know this" in line]
     assert re.match(
         r"0s ago +1 +sync \(routes.yaml:13\) +127.0.0.1:8101 \(generic1\) +"
-        r"GET /_matrix/client/v3/\* +404 +generic1 does not know this: ",
+        r"GET /_matrix/client/v3/\* +404 +generic1 does not know this, ",
         misroute,
     )
     assert "Misroutes: None noticed since the start." in as_text(status_of(Process().state))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.synapse.catalogue import shipped
-from router.synapse.shapes import CUT, MAX_SEGMENTS, MORE, Shapes, words_of
+from router.synapse.shapes import CUT, MAX_SEGMENTS, MORE, Shapes, served_by, words_of
 
 RECEIPT = "^/_matrix/client/(r0|v3|unstable)/rooms/(?P<room_id>[^/]*)/receipt/(?P<receipt_type>[^/]*)/x$"
 SUMMARY = r"^/_matrix/client/unstable/im\.nheko\.summary/rooms/[a-z]{2,3}/\w+/summary$"
@@ -61,3 +61,17 @@ def test_nothing_but_words_of_patterns_is_ever_shown(segments: list[bytes]) -> N
 def test_synapse_s_own_words_are_known(servlet: str) -> None:
     shapes = Shapes(endpoint.pattern for endpoint in shipped().endpoints)
     assert shapes.of(b"/" + servlet.encode()) == f"/{servlet}"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kinds"),
+    [
+        ("POST", b"/_matrix/client/v3/rooms/!r:h/receipt/m.read/$e", {"writer"}),
+        ("PUT", b"/_matrix/client/v3/rooms/!r:h/receipt/m.read/$e", set()),
+        ("POST", b"/_matrix/client/v3/rooms/!r:h/receipt/m.read", set()),
+    ],
+)
+def test_who_serves_a_shape(method: str, path: bytes, kinds: set[str]) -> None:
+    endpoints = shipped().endpoints
+    shapes = Shapes(endpoint.pattern for endpoint in endpoints)
+    assert served_by(endpoints, method, shapes.of(path)) == kinds
