@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from router.admin.state import AdminState
-from router.observe.misroutes import NO_RESOURCE, STREAM, UNRECOGNIZED, Misroute
+from router.observe.misroutes import NO_RESOURCE, STREAM, Misroute
 
 RECENT = 900.0
 """Seconds after which a misroute that has not come again is no longer in the verdict."""
@@ -16,8 +16,8 @@ RECENT = 900.0
 class MisrouteStatus:
     """One misroute, `count` times from `first` to `time` (seconds since 1970); the rest as in `Misroute`.
 
-    `served_by` has the kinds of process that Synapse serves it on; it is empty where the Synapse that this
-    router was made for has no such request, which is then a client's mistake, or new.
+    `served_by` has the kinds of process that Synapse serves it on by default, as far as is known; `served`
+    counts the requests of the same route and method that the same endpoint has answered with 2xx.
     """
 
     time: float
@@ -34,6 +34,7 @@ class MisrouteStatus:
     status: int
     stream: str
     served_by: tuple[str, ...]
+    served: int
     meaning: str
 
     @property
@@ -59,13 +60,18 @@ def misroutes_of(state: AdminState) -> tuple[MisrouteStatus, ...]:
     statuses = []
     for misroute, seen in reversed(state.misroutes.last.items()):
         kinds = tuple(sorted(state.served_by(misroute.method, misroute.shape)))
+        labels = (misroute.route, misroute.upstream, misroute.endpoint, misroute.method, "2xx")
+        served = state.metrics.requests.get(labels, 0)
         statuses.append(
             MisrouteStatus(
                 time=seen.last,
                 first=seen.first,
                 count=seen.count,
                 served_by=kinds,
-                meaning=_meaning(misroute, kinds, fallback.name if fallback is not None else "main"),
+                served=served,
+                meaning=_meaning(
+                    misroute, kinds, served=served, fallback=fallback.name if fallback is not None else "main"
+                ),
                 **asdict(misroute),
             )
         )
@@ -73,29 +79,32 @@ def misroutes_of(state: AdminState) -> tuple[MisrouteStatus, ...]:
 
 
 def alarming(misroutes: Iterable[MisrouteStatus], now: float) -> list[MisrouteStatus]:
-    """Those that the verdict speaks of: recent, and no mistake of a client.
+    """Those that the verdict speaks of: recent, and neither a client's mistake nor a writer that fails.
 
-    Anybody can ask a worker for what nobody serves: that alone must not look like a fault.
+    Anybody can ask a worker for what nobody serves, and without its database a writer answers 500 too:
+    neither may send whoever is woken by it to the table.
     """
-    return [
-        each
-        for each in misroutes
-        if now - each.time < RECENT and (each.served_by or each.kind != UNRECOGNIZED)
-    ]
+    return [each for each in misroutes if now - each.time < RECENT and _is_certain(each)]
 
 
-def _meaning(misroute: Misroute, kinds: tuple[str, ...], fallback: str) -> str:
+def _is_certain(misroute: MisrouteStatus) -> bool:
+    if misroute.kind == STREAM:
+        return not misroute.served
+    return misroute.kind == NO_RESOURCE or bool(misroute.served_by)
+
+
+def _meaning(misroute: Misroute, kinds: tuple[str, ...], *, served: int, fallback: str) -> str:
     who = misroute.instance or misroute.endpoint
     if misroute.kind == STREAM:
-        return (
-            f"Only the writer of the stream {misroute.stream} can do this: send it there. "
-            f"If {who} is that writer, its log says what failed."
-        )
+        what = f"Only the writer of the stream {misroute.stream} can do this"
+        if served:
+            return f"{what}. {who} has served others of this route: if it is the writer, see its log."
+        return f"{what}: send it there. If {who} is that writer, its log says what failed."
     if misroute.kind == NO_RESOURCE:
         return f"{misroute.endpoint} is no client listener, since those answer in JSON: is it the right port?"
     if kinds:
         return f"{who} does not know this, which Synapse serves on: {', '.join(kinds)}. Send it there."
     return (
-        f"{who} does not know this, nor does the Synapse that this router was made for: new in yours, or a "
-        f"client's mistake. If {fallback} knows it, give it a route there."
+        f"{who} does not know this, nor does any process by default: a feature that is off, a client's "
+        f"mistake, or new in Synapse. If {fallback} knows it, give it a route there."
     )

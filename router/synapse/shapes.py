@@ -48,6 +48,10 @@ def words_of(pattern: str) -> set[str]:
 
 
 def served_by(endpoints: Iterable[CataloguedEndpoint], method: str, shape: str) -> frozenset[str]:
-    """Which kinds of process serve requests of that shape; empty where no endpoint is for them."""
-    fitting = (each for each in endpoints if each.method == method and re.match(each.pattern, shape))
+    """Which kinds of process serve requests of that shape by default; empty where none does."""
+    fitting = (
+        each
+        for each in endpoints
+        if each.method == method and not each.only_with and re.match(each.pattern, shape)
+    )
     return frozenset().union(*(each.served_by for each in fitting))

@@ -80,10 +80,29 @@ def test_what_nobody_serves_is_told_and_no_alarm() -> None:
     (unknown,) = misroutes_of(process.state)
     assert unknown.served_by == ()
     assert unknown.meaning == (
-        "generic1 does not know this, nor does the Synapse that this router was made for: "
-        "new in yours, or a client's mistake. If main knows it, give it a route there."
+        "generic1 does not know this, nor does any process by default: a feature that is off, "
+        "a client's mistake, or new in Synapse. If main knows it, give it a route there."
     )
     assert alarming([unknown], NOON) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "method", "alarms"),
+    [
+        (b"/media2/x", "POST", 0),
+        (b"/media2/x", "GET", 1),
+        (b"/_matrix/client/v3/sync", "POST", 1),
+    ],
+)
+def test_a_writer_that_has_served_and_fails_now_is_no_alarm(target: bytes, method: str, alarms: int) -> None:
+    process = Process()
+    process.serve(target, method=method)
+    failed = opening(500, b"application/json", FAILED)
+    process.serve(b"/media2" + RECEIPT, method="POST", status=500, opening=failed)
+    (stream,) = misroutes_of(process.state)
+    assert len(alarming([stream], NOON)) == alarms
+    assert stream.served == (not alarms)
+    assert ("if it is the writer, see its log" in stream.meaning) is (not alarms)
 
 
 @pytest.mark.parametrize(("age", "spoken_of"), [(RECENT - 1, 3), (RECENT, 2), (RECENT + 1, 0)])

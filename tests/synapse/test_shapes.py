@@ -69,6 +69,10 @@ def test_synapse_s_own_words_are_known(servlet: str) -> None:
         ("POST", b"/_matrix/client/v3/rooms/!r:h/receipt/m.read/$e", {"writer"}),
         ("PUT", b"/_matrix/client/v3/rooms/!r:h/receipt/m.read/$e", set()),
         ("POST", b"/_matrix/client/v3/rooms/!r:h/receipt/m.read", set()),
+        ("POST", b"/_matrix/client/v3/logout", {"main"}),
+        ("GET", b"/_matrix/client/v3/logout", set()),
+        ("GET", b"/_matrix/client/v3/profile/@a:h/displayname", {"main", "worker"}),
+        ("GET", b"/_matrix/client/v1/auth_metadata", set()),
     ],
 )
 def test_who_serves_a_shape(method: str, path: bytes, kinds: set[str]) -> None:
