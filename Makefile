@@ -1,10 +1,10 @@
-# The doors of the project: setup, run, test, bench, soak, lint, lock. `.ci/run` uses the same ones.
+# The doors of the project: setup, run, test, endpoints, bench, soak, lint, lock. `.ci/run` uses the same ones.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup run test bench soak lint lock clean
+.PHONY: setup run test endpoints bench soak lint lock clean
 
 setup: $(VENV)/.installed
 
@@ -21,6 +21,10 @@ run: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# Where routes.yaml sends every endpoint of Synapse, and why main has what it has.
+endpoints: setup
+	@$(BIN)/python -m router.synapse
 
 bench: setup
 	$(BIN)/python -m benchmarks

@@ -9,8 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from router.config.lint import lint
 from router.config.loader import load, load_or_raise
@@ -19,9 +22,14 @@ from router.request import RequestHead
 from router.routing.decision import Forward, decide
 from router.routing.explanation import explain
 from router.routing.snapshot import Snapshot
-from router.routing.trace import Verdict, trace
+from router.routing.trace import Verdict as Step
+from router.routing.trace import trace
 from router.routing.view import EveryEndpointUp
 from router.settings import Config
+from router.synapse import catalogue, reasons
+from router.synapse.coverage import Judged, Verdict, judge
+from router.synapse.endpoints import summary
+from router.synapse.reasons import review
 from router.table import Route
 from tests.shipped_cases import Case, expand, read_cases
 from tests.table_mutants import Answers, Mutant, mutants, swapped
@@ -146,7 +154,7 @@ def _resembles(case: Case, hits: list[str]) -> bool:
 def test_trace_and_matcher_agree() -> None:
     routes = shipped().table.routes
     for case, head in heads(CASES):
-        taken = next(step.route for step in trace(routes, head) if step.verdict is Verdict.TAKEN)
+        taken = next(step.route for step in trace(routes, head) if step.verdict is Step.TAKEN)
         assert routes[snapshot().matcher.first(head)] is taken, str(case)
 
 
@@ -169,7 +177,7 @@ def test_an_incremental_sync_is_explained() -> None:
     assert explanation.key is not None
     assert (explanation.route.name, explanation.upstream.name) == ("sync", "generic-worker-user")
     assert len(explanation.candidates) == 3
-    passed_over = [step.route.name for step in explanation.steps if step.verdict is Verdict.QUERY]
+    passed_over = [step.route.name for step in explanation.steps if step.verdict is Step.QUERY]
     assert passed_over == ["initial_sync"]
 
 
@@ -240,6 +248,49 @@ def test_the_cases_notice_a_slip(tally: Callable[[str], None]) -> None:
         score = len(all_of_kind) - len(lived)
         tally(f"mutation score: {score} of {len(all_of_kind)} {kind} are noticed by {len(asked)} cases")
     assert not survivors, "\n".join(survivors)
+
+
+@cache
+def judged() -> tuple[Judged, ...]:
+    return tuple(judge(snapshot(), catalogue.shipped()))
+
+
+def test_every_endpoint_of_synapse_goes_to_who_can_serve_it(tally: Callable[[str], None]) -> None:
+    tally("\n".join(summary(catalogue.shipped(), judged())))
+    assert [str(one) for one in judged() if one.verdict is Verdict.WRONG] == []
+
+
+def test_what_main_serves_is_what_reasons_are_given_for() -> None:
+    reviewed = review(judged(), reasons.shipped())
+    assert [str(one) for one in reviewed.unexplained] == []
+    assert [reason.path.pattern for reason in reviewed.unused] == []
+
+
+IDS = st.text(st.sampled_from("ab!$@#:~-._=;%/é\n")).map(
+    lambda text: quote(text, safe="!$@:~=;")
+) | st.sampled_from(
+    [
+        "sync",
+        "messages",
+        "typing",
+        "receipt",
+        "read_markers",
+        "state",
+        "send",
+        "rooms",
+        "tags",
+        "filter",
+        "logout",
+    ]
+)
+
+
+@given(one=st.deferred(lambda: st.sampled_from(judged())), name=IDS)
+def test_an_endpoint_is_served_whatever_stands_for_an_id(one: Judged, name: str) -> None:
+    """`xx` is what `paths` fills in for an id."""
+    path = "/".join(name if segment == "xx" else segment for segment in one.path.split("/"))
+    assume(re.match(one.endpoint.pattern, path))
+    assert go(one.endpoint.method, path.encode()) == (one.upstream or "-")
 
 
 def documented() -> list[list[str]]:
