@@ -114,7 +114,7 @@ class Judged:
 
 
 def judge(snapshot: Snapshot, catalogue: Catalogue, roles: Mapping[str, Role] = ROLES) -> Iterator[Judged]:
-    """Every request that `paths` makes of every endpoint; raises ConfigError for an instance without a role."""
+    """All requests that `paths` makes of the endpoints; raises ConfigError for an instance without a role."""
     for endpoint in catalogue.endpoints:
         for path in paths(endpoint):
             yield _judge(snapshot, endpoint, path, roles)
