@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -163,6 +164,10 @@ class Deployment:
         synapse.note_tables(self.layout)
 
 
+_OWN_FILES = "\nsynapse: {homeserver: homeserver.yaml, workers: workers}\n"
+"""Beside a copy of the routes lie Synapse's files: the guard learns from them where replication listens."""
+
+
 def _routes_for(layout: Layout, routes: Path) -> Path:
     """The file itself, or a copy with the addresses of a deployment on other ports."""
     try:
@@ -173,7 +178,8 @@ def _routes_for(layout: Layout, routes: Path) -> Path:
     if translated == text:
         return routes
     copy = layout.config / "routes.yaml"
-    copy.write_text(translated, encoding="utf-8")
+    named = re.search(r"^synapse *:", translated, re.MULTILINE)
+    copy.write_text(translated if named else translated + _OWN_FILES, encoding="utf-8")
     return copy
 
 

@@ -75,7 +75,7 @@ class Layout:
     def free(cls, folder: Path) -> Layout:
         """Ports that are free now, so that tests run beside `make run`.
 
-        The replication ports then lie anywhere: a guard has to be told `replication_ports`.
+        The replication ports then lie anywhere: a guard has to be told `replication_ports`, or Synapse's files.
         """
         ports = free_ports()
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from router.config.lint import lint
+from router.config.loader import load
 from router.errors import LocalError, PortsInUse, ProcessFailed
 from router.local import synapse
 from router.local.deployment import Deployment
@@ -66,6 +68,15 @@ def test_replication_listeners_serve_replication_and_no_clients(deployment: Depl
     status, body = ask(port, "GET", "/_synapse/replication/send_events/x")
     assert status == 405
     assert b"M_UNRECOGNIZED" in body
+
+
+def test_the_router_knows_from_synapses_files_where_replication_listens(deployment: Deployment) -> None:
+    routes = deployment.layout.config / "routes.yaml"
+    assert str(routes) in deployment.processes["router"].program.command
+    loaded = load(routes)
+    assert (*loaded.findings, *lint(loaded)) == ()
+    closed = {str(listener.address) for listener in loaded.settings.guard.closed}
+    assert closed == {f"127.0.0.1:{port}" for port in deployment.layout.replication_ports}
 
 
 def test_a_worker_is_killed_and_comes_back(deployment: Deployment) -> None:
