@@ -70,6 +70,11 @@ class Known:
             return found.pop()
         return label if label in self._instances else None
 
+    def resources_of(self, endpoint: Endpoint, name: str) -> frozenset[str]:
+        """What the instance serves at the endpoint's address; empty where that is not known."""
+        owners = self.owners(endpoint.address)
+        return frozenset().union(*(listener.serves for instance, listener in owners if instance.name == name))
+
 
 def judge_endpoints(endpoints: Iterable[Endpoint], known: Known, findings: Findings) -> None:
     """Adds a finding for each endpoint that the files contradict."""

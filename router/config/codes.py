@@ -275,6 +275,11 @@ _WORKERS = (
         title="requests for main that would reach a worker",
         why="a worker answers 404 M_UNRECOGNIZED to what only the main process can serve",
     ),
+    Code(
+        code="W213",
+        title="requests for a resource that the listener does not have",
+        why="Synapse answers 404 to a path whose resource the listener does not name",
+    ),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 from router.config.agreement import Known
 from router.config.findings import Findings, Related
@@ -13,11 +14,31 @@ from router.synapse.catalogue import Catalogue, CataloguedEndpoint
 from router.synapse.deployment import MAIN
 from router.table import Endpoint, Refusal, Route
 
+_RESOURCES = (
+    ("/_matrix/client/v1/media/", frozenset({"client", "media"})),
+    ("/_matrix/client/", frozenset({"client"})),
+    ("/_synapse/client/", frozenset({"client"})),
+    ("/_matrix/federation/v1/media/", frozenset({"federation", "media"})),
+    ("/_matrix/federation/v1/openid/", frozenset({"federation", "openid"})),
+    ("/_matrix/federation/", frozenset({"federation"})),
+    ("/_matrix/key/", frozenset({"federation", "keys"})),
+)
+"""Any of which resources makes Synapse mount what (synapse/app/generic_worker.py, _listen_http)."""
+
+
+class _Why(Enum):
+    """Why a process cannot serve a request, as the code of the finding."""
+
+    STREAM = "W211"
+    MAIN = "W212"
+    RESOURCE = "W213"
+
 
 @dataclass(slots=True, kw_only=True)
 class _Misled:
     """What one route sends to one wrong process, for one reason; `first` is a request that shows it."""
 
+    why: _Why
     route: Route
     endpoint: Endpoint
     instance: str
@@ -26,17 +47,18 @@ class _Misled:
 
 
 def judge_duties(snapshot: Snapshot, known: Known, catalogue: Catalogue, findings: Findings) -> None:
-    """Adds a finding for each route and process, with a request that shows it."""
-    found: dict[tuple[str, str, str], _Misled] = {}
+    """Adds a finding for each route, process and reason, with a request that shows it."""
+    found: dict[tuple[str, str, str, _Why], _Misled] = {}
     for asked in catalogue.endpoints:
         route, endpoints = _goes_to(snapshot, asked)
         for endpoint in endpoints:
             instance = known.instance_of(endpoint)
-            if route is None or instance is None or _serves(instance, asked, known):
+            why = _cannot(instance, endpoint, asked, known) if instance else None
+            if route is None or instance is None or why is None:
                 continue
             misled = found.setdefault(
-                (str(route.source or route.name), asked.stream, instance),
-                _Misled(route=route, endpoint=endpoint, instance=instance, first=asked),
+                (str(route.source or route.name), asked.stream, instance, why),
+                _Misled(why=why, route=route, endpoint=endpoint, instance=instance, first=asked),
             )
             misled.targets.add((asked.method, asked.target))
     for misled in found.values():
@@ -58,6 +80,16 @@ def _goes_to(snapshot: Snapshot, asked: CataloguedEndpoint) -> tuple[Route | Non
     return route, upstream.endpoints
 
 
+def _cannot(instance: str, endpoint: Endpoint, asked: CataloguedEndpoint, known: Known) -> _Why | None:
+    if not _serves(instance, asked, known):
+        return _Why.STREAM if asked.stream else _Why.MAIN
+    there = known.resources_of(endpoint, instance)
+    if not there or "additional" in there:
+        return None
+    needed = next((names for prefix, names in _RESOURCES if asked.target.startswith(prefix)), there)
+    return _Why.RESOURCE if there.isdisjoint(needed) else None
+
+
 def _serves(instance: str, asked: CataloguedEndpoint, known: Known) -> bool:
     """Whether it can; true as well where that is not known, as of who the media repository is."""
     if asked.stream and "writer" in asked.served_by and instance in known.deployment.writers(asked.stream):
@@ -72,7 +104,16 @@ def _report(misled: _Misled, known: Known, findings: Findings) -> None:
     more = len(misled.targets) - 1
     others = f" and {more} more" if more else ""
     witness = f"{asked.method} {asked.target}{others}  ->  {misled.endpoint.name} ({instance})"
-    if asked.stream:
+    if misled.why is _Why.RESOURCE:
+        there = ", ".join(sorted(known.resources_of(misled.endpoint, instance)))
+        findings.add(
+            "W213",
+            f"`{route.name}` sends requests to `{instance}` whose listener has only {there}",
+            route.source,
+            witness=witness,
+            fix="add the resource to the listener in Synapse's file, or send them to another process",
+        )
+    elif misled.why is _Why.STREAM:
         said = known.deployment.stream_writers.get(asked.stream)
         writers = ", ".join(sorted(known.deployment.writers(asked.stream)))
         findings.add(

@@ -75,7 +75,8 @@ class Layout:
     def free(cls, folder: Path) -> Layout:
         """Ports that are free now, so that tests run beside `make run`.
 
-        The replication ports then lie anywhere: a guard has to be told `replication_ports`, or Synapse's files.
+        The replication ports then lie anywhere: a guard has to be told `replication_ports`, or where
+        Synapse's files are.
         """
         ports = free_ports()
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from router.config.agreement import Known
@@ -55,7 +57,11 @@ WORKERS_ONLY = asked("GET", "/only", "worker")
 NOBODY = asked("GET", "/nobody", "")
 
 
-def judged(*routes: Route, ask: CataloguedEndpoint | tuple[CataloguedEndpoint, ...]) -> list[Finding]:
+def judged(
+    *routes: Route,
+    ask: CataloguedEndpoint | tuple[CataloguedEndpoint, ...],
+    deployment: Deployment = DEPLOYMENT,
+) -> list[Finding]:
     table = RouteTable(
         routes=routes,
         upstreams={
@@ -69,7 +75,7 @@ def judged(*routes: Route, ask: CataloguedEndpoint | tuple[CataloguedEndpoint, .
     )
     findings = Findings()
     catalogue = Catalogue(synapse="1", endpoints=ask if isinstance(ask, tuple) else (ask,))
-    judge_duties(Snapshot.build(table), Known(DEPLOYMENT), catalogue, findings)
+    judge_duties(Snapshot.build(table), Known(deployment), catalogue, findings)
     return list(findings)
 
 
@@ -111,6 +117,42 @@ def test_what_cannot_has_one_with_a_request_that_shows_it(
         assert finding.witness == f"{ask.method} {ask.target}  ->  127.0.0.1:{PORTS[name]} ({name})"
         assert finding.source == Source(file="routes.yaml", line=7)
         assert finding.fix
+
+
+def limited(*resources: str) -> Deployment:
+    """Only generic1, with these resources."""
+    (listener,) = instance("generic1", 8101).listeners
+    only = dataclasses.replace(listener, resources=frozenset(resources))
+    return Deployment(
+        instances=(dataclasses.replace(instance("generic1", 8101), listeners=(only,)),), has_workers=True
+    )
+
+
+RESOURCES = [
+    ("/_matrix/client/v3/sync", ["client"], ["federation", "keys", "media", "openid"]),
+    ("/_matrix/client/v1/media/config", ["client", "media"], ["federation", "keys"]),
+    ("/_synapse/client/pick_idp", ["client"], ["federation"]),
+    ("/_matrix/federation/v1/version", ["federation"], ["client", "keys", "media", "openid"]),
+    ("/_matrix/federation/v1/openid/userinfo", ["federation", "openid"], ["client", "keys"]),
+    ("/_matrix/federation/v1/media/download/x", ["federation", "media"], ["client"]),
+    ("/_matrix/key/v2/server", ["federation", "keys"], ["client", "media"]),
+    ("/_matrix/media/v3/config", ["client", "media"], []),
+    ("/elsewhere", ["client", "keys"], []),
+]
+
+
+@pytest.mark.parametrize(("target", "enough", "not_enough"), RESOURCES)
+def test_a_listener_must_have_the_resource(target: str, enough: list[str], not_enough: list[str]) -> None:
+    asked_for = asked("GET", target, "main worker")
+    for names in ([name] for name in enough):
+        assert judged(route(ANYTHING, "generic"), ask=asked_for, deployment=limited(*names)) == []
+    for name in not_enough:
+        (finding,) = judged(route(ANYTHING, "generic"), ask=asked_for, deployment=limited(name))
+        assert finding.code == "W213"
+        assert finding.message.endswith(f"has only {name}")
+        assert finding.witness == f"GET {target}  ->  127.0.0.1:8101 (generic1)"
+        with_modules = limited(name, "additional")
+        assert judged(route(ANYTHING, "generic"), ask=asked_for, deployment=with_modules) == []
 
 
 def test_the_place_of_stream_writers_is_shown_where_there_is_one() -> None:

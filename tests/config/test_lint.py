@@ -199,6 +199,12 @@ def test_the_shipped_table_agrees_with_the_files_of_the_reference_deployment(tmp
             "address: 127.0.0.1:8008, instance: main",
             "W211",
         ),
+        (
+            "address: 127.0.0.1:8101, instance: generic1",
+            "address: 127.0.0.1:8112, instance: receipts_writer",
+            "W213",
+        ),
+        ("address: 127.0.0.1:8008, instance: main", "address: 127.0.0.1:8101, instance: generic1", "W212"),
         ("address: 127.0.0.1:8008, instance: main", "address: 127.0.0.1:9112", "H301"),
         ("names: [replication]", "names: [client, replication]", "H310"),
         ("x_forwarded: true", "x_forwarded: false", "H309"),
