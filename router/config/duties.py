@@ -101,14 +101,13 @@ def _serves(instance: str, asked: CataloguedEndpoint, known: Known) -> bool:
 
 def _report(misled: _Misled, known: Known, findings: Findings) -> None:
     route, instance, asked = misled.route, misled.instance, misled.first
-    more = len(misled.targets) - 1
-    others = f" and {more} more" if more else ""
-    witness = f"{asked.method} {asked.target}{others}  ->  {misled.endpoint.name} ({instance})"
+    kinds = f" ({len(misled.targets)} kinds of request)" if len(misled.targets) > 1 else ""
+    witness = f"{asked.method} {asked.target}  ->  {misled.endpoint.name} ({instance})"
     if misled.why is _Why.RESOURCE:
         there = ", ".join(sorted(known.resources_of(misled.endpoint, instance)))
         findings.add(
             "W213",
-            f"`{route.name}` sends requests to `{instance}` whose listener has only {there}",
+            f"`{route.name}` sends requests to `{instance}` whose listener has only {there}{kinds}",
             route.source,
             witness=witness,
             fix="add the resource to the listener in Synapse's file, or send them to another process",
@@ -118,7 +117,7 @@ def _report(misled: _Misled, known: Known, findings: Findings) -> None:
         writers = ", ".join(sorted(known.deployment.writers(asked.stream)))
         findings.add(
             "W211",
-            f"`{route.name}` sends writes of `{asked.stream}` to `{instance}`",
+            f"`{route.name}` sends writes of `{asked.stream}` to `{instance}`{kinds}",
             route.source,
             related=(Related(source=said.source, note=f"`{asked.stream}` is written by {writers}"),)
             if said
@@ -129,7 +128,7 @@ def _report(misled: _Misled, known: Known, findings: Findings) -> None:
     else:
         findings.add(
             "W212",
-            f"`{route.name}` sends requests to `{instance}` that only main can serve",
+            f"`{route.name}` sends requests to `{instance}` that only main can serve{kinds}",
             route.source,
             witness=witness,
             fix="send them to an upstream of main, by a route of their own before this one",

@@ -168,7 +168,8 @@ def test_many_requests_of_one_route_are_one_finding() -> None:
     more = asked("POST", "/receipt/2", "writer", "receipts")
     found = judged(route("^/receipt/", "main"), route(ANYTHING, "main", line=2), ask=(RECEIPT, more, TYPING))
     assert [(one.code, one.source and one.source.line) for one in found] == [("W211", 1), ("W211", 2)]
-    assert found[0].witness == "POST /receipt/1 and 1 more  ->  127.0.0.1:8008 (main)"
+    assert found[0].witness == "POST /receipt/1  ->  127.0.0.1:8008 (main)"
+    assert found[0].message.endswith("to `main` (2 kinds of request)")
 
 
 def test_the_first_route_decides_and_what_the_router_answers_itself_reaches_nobody() -> None:
