@@ -48,7 +48,8 @@ export async function profiles({ alice, bob }) {
     await alice.setAvatarUrl("mxc://localhost/avatar");
     const seen = await bob.getProfileInfo(alice.getUserId());
     expectEqual(seen.displayname, "Alice & Co/ünï", "display name");
-    expectEqual((await bob.getProfileInfo(alice.getUserId(), "avatar_url")).avatar_url, "mxc://localhost/avatar", "avatar");
+    const { avatar_url: avatar } = await bob.getProfileInfo(alice.getUserId(), "avatar_url");
+    expectEqual(avatar, "mxc://localhost/avatar", "avatar");
   });
   await step("devices", async () => {
     await alice.setDeviceDetails("PHONE", { display_name: "her phone" });
@@ -56,12 +57,20 @@ export async function profiles({ alice, bob }) {
     const { devices } = await alice.getDevices();
     expectEqual(devices.map((device) => device.device_id).sort(), ["LAPTOP", "PHONE"], "devices");
   });
+  let old;
+  await step("a token is refreshed", async () => {
+    old = await loggedIn(alice.getHomeserverUrl(), alice, "OLD", { refresh_token: true });
+    const { access_token: token } = await old.refreshToken(old.getRefreshToken());
+    expect(token !== old.getAccessToken(), "another token");
+    old.setAccessToken(token);
+    expectEqual((await old.whoami()).device_id, "OLD", "device of the new token");
+  });
   await step("a device is deleted with a password", async () => {
-    const old = await loggedIn(alice.getHomeserverUrl(), alice, "OLD");
     const asked = await failureOf(alice.deleteDevice("OLD"), "a deletion without a password");
     expectEqual(asked.httpStatus, 401, "status");
     await alice.deleteDevice("OLD", { ...passwordOf(alice), session: asked.data.session });
-    await expectSoon(() => old.whoami().catch((error) => error.errcode), "M_UNKNOWN_TOKEN", "what the deleted device hears");
+    const heard = () => old.whoami().catch((error) => error.errcode);
+    await expectSoon(heard, "M_UNKNOWN_TOKEN", "what the deleted device hears");
   });
   await step("OpenID token, TURN server, third-party ids", async () => {
     expect((await alice.getOpenIdToken()).access_token, "a token");
@@ -71,6 +80,11 @@ export async function profiles({ alice, bob }) {
   });
   await step("a changed password", async () => {
     await alice.setPassword(passwordOf(alice), PASSWORD, false);
+  });
+  await step("a deactivated account", async () => {
+    const dave = await registered(alice.getHomeserverUrl(), "dave", "DAVES");
+    await dave.deactivateAccount(passwordOf(dave), true);
+    expectEqual((await failureOf(alice.loginRequest(passwordOf(dave)), "a login")).httpStatus, 403, "status");
   });
 }
 

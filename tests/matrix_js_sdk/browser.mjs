@@ -1,4 +1,4 @@
-// What a browser does on its own around the SDK's requests: a preflight before each, and reading errors of other origins.
+// What other clients do on their own around such requests: a preflight before each, a wait before a body.
 
 import { request } from "node:http";
 import { requests, shape } from "./person.mjs";
@@ -23,7 +23,8 @@ export async function browser(homeserver) {
     return asked.size;
   });
   await step("an upload that waits for 100 Continue", async () => {
-    const answer = await continued(new URL("/_matrix/client/v3/login", homeserver), JSON.stringify({ type: "m.unknown" }));
+    const login = new URL("/_matrix/client/v3/login", homeserver);
+    const answer = await continued(login, JSON.stringify({ type: "m.unknown" }));
     expectEqual(answer.status, 400, "status");
     expectEqual(JSON.parse(answer.body).errcode, "M_INVALID_PARAM", "errcode");
     return answer.continued;
@@ -41,12 +42,15 @@ const closed = (url) => /^\/_synapse\/(admin|replication|mas)\//.test(url.pathna
 /** Sends a body only once the other side has said 100 Continue or answered. */
 function continued(url, body) {
   return new Promise((resolve, reject) => {
-    const headers = { Expect: "100-continue", "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) };
+    const length = Buffer.byteLength(body);
+    const headers = { Expect: "100-continue", "Content-Type": "application/json", "Content-Length": length };
     let told = false;
     const sent = request(url, { method: "POST", headers }, (answer) => {
       const pieces = [];
       answer.on("data", (piece) => pieces.push(piece));
-      answer.on("end", () => resolve({ status: answer.statusCode, body: Buffer.concat(pieces).toString(), continued: told }));
+      answer.on("end", () => {
+        resolve({ status: answer.statusCode, body: Buffer.concat(pieces).toString(), continued: told });
+      });
     });
     sent.on("continue", () => {
       told = true;

@@ -19,6 +19,7 @@ async function bootstrap(client) {
 async function adopt(client) {
   const crypto = client.getCrypto();
   expect(await crypto.userHasCrossSigningKeys(client.getUserId(), true), "an identity to adopt");
+  expect(await crypto.checkKeyBackupAndEnable(), "a backup, though there may have been none when the device started");
   await crypto.bootstrapCrossSigning({});
   await crypto.loadSessionBackupPrivateKeyFromSecretStorage();
   await crypto.checkKeyBackupAndEnable();
@@ -68,14 +69,15 @@ export async function encryption(people) {
     room = await encryptedRoom(people);
     first = (await alice.sendTextMessage(room, SECRET)).event_id;
     for (const client of [bob, phone]) expectEqual(await decrypted(client, room, first), SECRET, "text");
-    const wire = await bob.http.authedRequest("GET", `/rooms/${encodeURIComponent(room)}/event/${encodeURIComponent(first)}`);
+    const wire = await bob.fetchRoomEvent(room, first);
     expectEqual([wire.type, wire.content.body], ["m.room.encrypted", undefined], "what Synapse has");
   });
   await step("an encrypted answer, edited", async () => {
     const { event_id: answer } = await bob.sendTextMessage(room, "I do");
     for (const client of [alice, phone]) expectEqual(await decrypted(client, room, answer), "I do", "text");
-    const edit = { "m.new_content": { msgtype: "m.text", body: "I can" }, "m.relates_to": { rel_type: "m.replace", event_id: answer } };
-    await bob.sendMessage(room, { msgtype: "m.text", body: "* I can", ...edit });
+    const content = { msgtype: "m.text", body: "I can" };
+    const relation = { rel_type: "m.replace", event_id: answer };
+    await bob.sendMessage(room, { ...content, "m.new_content": content, "m.relates_to": relation });
     await until(phone, () => phone.getRoom(room).findEventById(answer).getContent().body === "I can");
   });
   await step("an encrypted to-device message", async () => {

@@ -51,12 +51,13 @@ export async function registered(homeserver, name, device) {
 }
 
 /** Another device of somebody. It shares nothing with the first but what a person would type in. */
-export async function loggedIn(homeserver, person, device) {
+export async function loggedIn(homeserver, person, device, options = {}) {
   const answer = await bare(homeserver).loginRequest({
     type: "m.login.password",
     identifier: { type: "m.id.user", user: person.getUserIdLocalpart() },
     password: PASSWORD,
     device_id: device,
+    ...options,
   });
   return deviceOf(homeserver, answer, person.secrets);
 }
@@ -69,6 +70,7 @@ function deviceOf(homeserver, answer, secrets) {
     userId: answer.user_id,
     deviceId: answer.device_id,
     accessToken: answer.access_token,
+    refreshToken: answer.refresh_token,
     timelineSupport: true,
     cryptoCallbacks: { getSecretStorageKey: async ({ keys }) => secrets.answering(keys) },
   });

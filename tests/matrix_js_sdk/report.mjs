@@ -48,7 +48,7 @@ function described(error) {
   return `${where}${error.message ?? error}`;
 }
 
-/** Asks whoever runs this process to do something, such as to kill a worker, and waits for a line that says it is done. */
+/** Asks whoever runs this process to do something, such as to kill a worker, and waits for a line: it is done. */
 export async function outside(verb, name) {
   patience.stop();
   say({ ask: verb, of: name });

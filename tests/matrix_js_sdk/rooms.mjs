@@ -42,7 +42,8 @@ export async function state({ alice, bob }, room) {
     expectEqual((await bob.getStateEvent(room, "org.example.state", "")).value, 2, "state without a key");
     const all = await bob.roomState(room);
     expectEqual(all.filter((event) => event.type === "org.example.state").length, 2, "number of events");
-    await until(bob, () => bob.getRoom(room).currentState.getStateEvents("m.room.topic", "")?.getContent().topic === "a topic");
+    const topic = () => bob.getRoom(room).currentState.getStateEvents("m.room.topic", "")?.getContent().topic;
+    await until(bob, () => topic() === "a topic");
   });
   await step("members", async () => {
     const members = (await alice.members(room, undefined, "leave")).chunk.map((event) => event.state_key);
@@ -77,8 +78,11 @@ export async function directory({ alice, bob }, room) {
     await expectSoon(visibility, "private", "visibility");
   });
   await step("user directory", async () => {
-    const search = () => alice.searchUserDirectory({ term: bob.getUserIdLocalpart() });
-    await expectSoon(async () => (await search()).results.map((user) => user.user_id), [bob.getUserId()], "users found");
+    const found = async () => {
+      const { results } = await alice.searchUserDirectory({ term: bob.getUserIdLocalpart() });
+      return results.map((user) => user.user_id);
+    };
+    await expectSoon(found, [bob.getUserId()], "users found");
   });
 }
 

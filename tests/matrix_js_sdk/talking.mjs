@@ -1,6 +1,7 @@
 // What people say: messages, edits, reactions, threads, redactions; and how they find it again.
 
 import { Direction, Filter } from "matrix-js-sdk";
+import { loggedIn } from "./person.mjs";
 import { expect, expectEqual, step, until } from "./report.mjs";
 
 const bodies = (client, room) =>
@@ -26,7 +27,7 @@ export async function talk({ alice, bob, phone }, room) {
   await step("edit", async () => {
     const content = { msgtype: "m.text", body: "message 0, better" };
     const relation = { rel_type: "m.replace", event_id: first };
-    await alice.sendMessage(room, { ...content, body: `* ${content.body}`, "m.new_content": content, "m.relates_to": relation });
+    await alice.sendMessage(room, { ...content, "m.new_content": content, "m.relates_to": relation });
     await until(bob, () => bob.getRoom(room).findEventById(first)?.getContent().body === content.body);
   });
   await step("reaction and relations", async () => {
@@ -36,12 +37,15 @@ export async function talk({ alice, bob, phone }, room) {
     expectEqual(found.events.map((event) => event.getId()), [event_id], "reactions");
   });
   await step("thread", async () => {
-    const root = alice.getRoom(room).findEventById(first).getId();
-    const { event_id: reply } = await bob.sendMessage(room, root, { msgtype: "m.text", body: "in the thread" });
-    const thread = await until(alice, () => alice.getRoom(room).getThread(root));
+    // From a device without a sync loop: the SDK breaks down over a message of a thread whose echo in a sync
+    // is faster than the answer to its sending.
+    const pen = await loggedIn(bob.getHomeserverUrl(), bob, "PEN");
+    const { event_id: reply } = await pen.sendMessage(room, first, { msgtype: "m.text", body: "in the thread" });
+    await pen.logout();
+    const thread = await until(alice, () => alice.getRoom(room).getThread(first));
     await until(alice, () => thread.findEventById(reply));
     const list = await alice.createThreadListMessagesRequest(room, null, 10, Direction.Backward);
-    expectEqual(list.chunk.map((event) => event.event_id), [root], "threads of the room");
+    expectEqual(list.chunk.map((event) => event.event_id), [first], "threads of the room");
   });
   await step("redaction", async () => {
     const { event_id: regretted } = await alice.sendTextMessage(room, "regretted");
