@@ -6,7 +6,6 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterable
-from functools import partial
 from importlib.metadata import version
 
 import uvloop
@@ -28,7 +27,7 @@ from router.server.process import Process, Ticker, raise_descriptor_limit
 from router.server.sockets import bind, unlink
 from router.settings import Config
 from router.synapse.catalogue import shipped
-from router.synapse.shapes import Shapes, served_by
+from router.synapse.shapes import Shapes
 from router.table import Endpoint, RouteTable
 from router.upstream.health import HealthChecker
 from router.upstream.pool import Pool
@@ -74,11 +73,12 @@ class Application:
         self.guard = Guard(settings.guard)
         self.states = EndpointStates(time.time, say_change)
         self.metrics = Metrics()
-        patterns = [endpoint.pattern for endpoint in shipped().endpoints]
+        shapes = Shapes(shipped().endpoints, (route.pattern.text for route in config.table.routes))
         self.misroutes = Misroutes(
             table=lambda: self.context.snapshot.table,
             stream_of=shipped().stream_of,
-            shape_of=Shapes([*patterns, *(route.pattern.text for route in config.table.routes)]).of,
+            shape_of=shapes.of,
+            served_by=shapes.served_by,
         )
         self.access_log = AccessLog(settings.access_log)
         self.deadlines = Deadlines()
@@ -149,7 +149,6 @@ class Application:
                 states=self.states,
                 metrics=self.metrics,
                 misroutes=self.misroutes,
-                served_by=partial(served_by, shipped().endpoints),
                 open_connections=lambda: len(self.server.connections),
                 log_dropped=lambda: self.access_log.dropped,
                 draining=lambda: self.context.draining,

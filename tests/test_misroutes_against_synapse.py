@@ -104,8 +104,8 @@ async def test_what_real_workers_answer_is_noticed(wrong: Wrong) -> None:
     ] == [
         ("no_resource", "GET", "/_matrix/client/versions", 404, 1),
         ("stream", "POST", "/_matrix/client/v3/rooms/*/receipt/*/*", 500, 1),
-        ("unrecognized", "POST", "/_matrix/client/v3/events", 405, 1),
-        ("unrecognized", "POST", "/_matrix/client/v3/logout/*", 404, 1),
+        ("unknown", "POST", "/_matrix/client/v3/events", 405, 1),
+        ("unknown", "POST", "/_matrix/client/v3/logout/*", 404, 1),
         ("unrecognized", "GET", "/_matrix/client/v3/pushers", 404, 2),
     ]
     assert [each["instance"] for each in found] == ["federation_sender1", *["generic1"] * 4]

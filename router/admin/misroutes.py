@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from router.admin.state import AdminState
-from router.observe.misroutes import NO_RESOURCE, STREAM, Misroute
+from router.observe.misroutes import NO_RESOURCE, STREAM, UNKNOWN, UNRECOGNIZED, Misroute
 
 RECENT = 900.0
 """Seconds after which a misroute that has not come again is no longer in the verdict."""
@@ -16,8 +16,7 @@ RECENT = 900.0
 class MisrouteStatus:
     """One misroute, `count` times from `first` to `time` (seconds since 1970); the rest as in `Misroute`.
 
-    `served_by` has the kinds of process that Synapse serves it on by default, as far as is known; `served`
-    counts the requests of the same route and method that the same endpoint has answered with 2xx.
+    `served` counts the requests of the same route and method that the same endpoint has answered with 2xx.
     """
 
     time: float
@@ -59,7 +58,6 @@ def misroutes_of(state: AdminState) -> tuple[MisrouteStatus, ...]:
     fallback = state.snapshot().table.fallback
     statuses = []
     for misroute, seen in reversed(state.misroutes.last.items()):
-        kinds = tuple(sorted(state.served_by(misroute.method, misroute.shape)))
         labels = (misroute.route, misroute.upstream, misroute.endpoint, misroute.method, "2xx")
         served = state.metrics.requests.get(labels, 0)
         statuses.append(
@@ -67,10 +65,9 @@ def misroutes_of(state: AdminState) -> tuple[MisrouteStatus, ...]:
                 time=seen.last,
                 first=seen.first,
                 count=seen.count,
-                served_by=kinds,
                 served=served,
                 meaning=_meaning(
-                    misroute, kinds, served=served, fallback=fallback.name if fallback is not None else "main"
+                    misroute, served=served, fallback=fallback.name if fallback is not None else "main"
                 ),
                 **asdict(misroute),
             )
@@ -88,12 +85,10 @@ def alarming(misroutes: Iterable[MisrouteStatus], now: float) -> list[MisrouteSt
 
 
 def _is_certain(misroute: MisrouteStatus) -> bool:
-    if misroute.kind == STREAM:
-        return not misroute.served
-    return misroute.kind == NO_RESOURCE or bool(misroute.served_by)
+    return not misroute.served if misroute.kind == STREAM else misroute.kind != UNKNOWN
 
 
-def _meaning(misroute: Misroute, kinds: tuple[str, ...], *, served: int, fallback: str) -> str:
+def _meaning(misroute: Misroute, *, served: int, fallback: str) -> str:
     who = misroute.instance or misroute.endpoint
     if misroute.kind == STREAM:
         what = f"Only the writer of the stream {misroute.stream} can do this"
@@ -102,8 +97,9 @@ def _meaning(misroute: Misroute, kinds: tuple[str, ...], *, served: int, fallbac
         return f"{what}: send it there. If {who} is that writer, its log says what failed."
     if misroute.kind == NO_RESOURCE:
         return f"{misroute.endpoint} is no client listener, since those answer in JSON: is it the right port?"
-    if kinds:
-        return f"{who} does not know this, which Synapse serves on: {', '.join(kinds)}. Send it there."
+    if misroute.kind == UNRECOGNIZED:
+        kinds = ", ".join(misroute.served_by)
+        return f"{who} does not know this, which Synapse serves on: {kinds}. Send it there."
     return (
         f"{who} does not know this, nor does any process by default: a feature that is off, a client's "
         f"mistake, or new in Synapse. If {fallback} knows it, give it a route there."

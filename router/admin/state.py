@@ -16,8 +16,7 @@ from router.upstream.state import EndpointStates
 class AdminState:
     """One process to look at. `started` and what `wall_clock` tells are seconds since 1970.
 
-    `config` tells what is served now, `snapshot` the generation that decides. `served_by` tells for a
-    method and the shape of a path which kinds of process Synapse serves it on, as far as is known.
+    `config` tells what is served now, `snapshot` the generation that decides.
     """
 
     version: str
@@ -27,7 +26,6 @@ class AdminState:
     states: EndpointStates
     metrics: Metrics
     misroutes: Misroutes
-    served_by: Callable[[str, str], frozenset[str]]
     open_connections: Callable[[], int]
     log_dropped: Callable[[], int]
     draining: Callable[[], bool]

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 
-from router.admin.misroutes import RECENT, MisrouteStatus, alarming, misroutes_of
+from router.admin.misroutes import MisrouteStatus, alarming, misroutes_of
 from router.admin.state import AdminState
 from router.table import Endpoint, Route, Upstream
 
@@ -212,15 +212,13 @@ def _verdict(
         return f"Stopping: no new connections, {count(in_flight, 'request')} still under way."
     down = {each.endpoint: each for upstream in upstreams for each in upstream.down}
     if not down and (alarms := alarming(misroutes, now)):
-        newest, others = alarms[0], len(misroutes) - 1
+        newest, others = alarms[0], len(alarms) - 1
         times = f"{count(newest.count, 'time')}, the last {age(now - newest.time)} ago"
         more = f"; {count(others, 'more misroute')} below" if others else ""
         return f"Misrouted: {newest.sentence}; {times}{more}."
     if not down:
         endpoints = len({each.endpoint for upstream in upstreams for each in upstream.endpoints})
-        quiet = [each for each in misroutes if now - each.time < RECENT]
-        more = f"; {count(len(quiet), 'possible misroute')} below" if quiet else ""
-        return f"All well: {count(endpoints, 'endpoint')} up, {count(in_flight, 'request')} in flight{more}."
+        return f"All well: {count(endpoints, 'endpoint')} up, {count(in_flight, 'request')} in flight."
     since = utc(min(each.since for each in down.values()))
     reasons = "; ".join(why_down(each) for each in down.values())
     dead = [each.upstream for each in upstreams if len(each.down) == len(each.endpoints)]

@@ -1,9 +1,10 @@
 """Misroutes noticed in production: requests whose answer says that they came to the wrong process.
 
-A new release of Synapse shows itself so, as does a route that is too wide. Three kinds:
+A new release of Synapse shows itself so, as does a route that is too wide. The kinds:
 
-* `unrecognized`: 404 or 405 M_UNRECOGNIZED from a process that does not get what is left over. Where the
-  table's fallback answers so, nobody knows the request: a client's doing, counted and no misroute.
+* `unrecognized`: 404 or 405 M_UNRECOGNIZED to what Synapse serves elsewhere.
+* `unknown`: the same, to what no process of Synapse serves by default: a feature that is off, a client's
+  mistake, or new in Synapse. Where the table's fallback answers so, nobody knows the request: no misroute.
 * `stream`: 500 M_UNKNOWN to what only the writer of a stream can do. The writer itself may fail so too.
 * `no_resource`: Twisted's HTML page for a Matrix path, where every client listener answers JSON: the
   endpoint is another listener, of health checks for one.
@@ -24,7 +25,7 @@ from router.request import RequestHead
 from router.routing.decision import Forward
 from router.table import RouteTable
 
-UNRECOGNIZED, STREAM, NO_RESOURCE = "unrecognized", "stream", "no_resource"
+UNRECOGNIZED, UNKNOWN, STREAM, NO_RESOURCE = "unrecognized", "unknown", "stream", "no_resource"
 
 LAST = 20
 """How many different misroutes are kept for the status page."""
@@ -36,7 +37,8 @@ _MATRIX = b"/_matrix/"
 class Misroute:
     """What is the same about repeated ones. `source` is the route's line, `stream` empty for the other kinds.
 
-    `shape` is the path with `*` for every part that is no word of the table's or Synapse's own.
+    `shape` is the path with `*` for every part that is no word of the table's or Synapse's own, `served_by`
+    has the kinds of process that Synapse serves it on by default, as far as is known.
     """
 
     kind: str
@@ -49,6 +51,7 @@ class Misroute:
     shape: str
     status: int
     stream: str
+    served_by: tuple[str, ...]
 
 
 class Sightings:
@@ -66,13 +69,23 @@ class Misroutes:
     """Reads each exchange that has ended with an `opening`; the others are none of its business.
 
     `table` is the one that is served. `stream_of` names the stream whose writer alone can serve a method
-    and raw path, empty for none; `shape_of` gives the shape of a raw path.
+    and raw path, empty for none; `shape_of` gives the shape of a raw path, `served_by` the kinds of process
+    that serve a method and a shape by default, empty for none.
 
     `unrecognized` counts every M_UNRECOGNIZED by (route, upstream, endpoint), `counts` misroutes by
     (route, upstream, endpoint, kind); `last` holds the different ones that were seen last, newest last.
     """
 
-    __slots__ = ("_shape_of", "_stream_of", "_table", "_wall_clock", "counts", "last", "unrecognized")
+    __slots__ = (
+        "_served_by",
+        "_shape_of",
+        "_stream_of",
+        "_table",
+        "_wall_clock",
+        "counts",
+        "last",
+        "unrecognized",
+    )
 
     def __init__(
         self,
@@ -80,11 +93,13 @@ class Misroutes:
         table: Callable[[], RouteTable],
         stream_of: Callable[[str, bytes], str],
         shape_of: Callable[[bytes], str],
+        served_by: Callable[[str, str], frozenset[str]],
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._table = table
         self._stream_of = stream_of
         self._shape_of = shape_of
+        self._served_by = served_by
         self._wall_clock = wall_clock
         self.unrecognized: dict[tuple[str, str, str], int] = {}
         self.counts: dict[tuple[str, str, str, str], int] = {}
@@ -99,6 +114,10 @@ class Misroutes:
         kind, stream = self._kind(exchange, head, labels)
         if not kind:
             return
+        shape = self._shape_of(head.path)
+        served_by = self._served_by(head.method, shape)
+        if kind == UNRECOGNIZED and not served_by:
+            kind = UNKNOWN
         self.counts[*labels, kind] = self.counts.get((*labels, kind), 0) + 1
         self._keep(
             Misroute(
@@ -109,9 +128,10 @@ class Misroutes:
                 endpoint=endpoint.name,
                 instance=endpoint.instance,
                 method=METHODS.get(head.method, OTHER),
-                shape=self._shape_of(head.path),
+                shape=shape,
                 status=exchange.status,
                 stream=stream,
+                served_by=tuple(sorted(served_by)),
             )
         )
 

@@ -94,7 +94,8 @@ class Process:
         self.misroutes = Misroutes(
             table=lambda: self.snapshot.table,
             stream_of=lambda method, path: "receipts" if method == "POST" and b"/receipt/" in path else "",
-            shape_of=Shapes(["^/_matrix/(client|media)/v3/rooms/(?P<room_id>[^/]*)/receipt/"]).of,
+            shape_of=Shapes((), ["^/_matrix/(client|media)/v3/rooms/(?P<room_id>[^/]*)/receipt/"]).of,
+            served_by=lambda method, _: frozenset({"main"} if method == "GET" else ()),
             wall_clock=lambda: self.now,
         )
         self.connections = 5
@@ -110,7 +111,6 @@ class Process:
             states=self.states,
             metrics=self.metrics,
             misroutes=self.misroutes,
-            served_by=lambda method, _: frozenset({"main"} if method == "GET" else ()),
             open_connections=lambda: self.connections,
             log_dropped=lambda: self.dropped,
             draining=lambda: self.draining,

@@ -48,7 +48,9 @@ def scrape(metrics: Metrics, misroutes: Misroutes | None = None) -> str:
 
 
 def noticing() -> Misroutes:
-    return Misroutes(table=lambda: TABLE, stream_of=lambda *_: "", shape_of=repr)
+    return Misroutes(
+        table=lambda: TABLE, stream_of=lambda *_: "", shape_of=repr, served_by=lambda *_: frozenset({"main"})
+    )
 
 
 def misrouted() -> Misroutes:

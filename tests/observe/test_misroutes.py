@@ -50,6 +50,7 @@ def noticing(table: RouteTable = TABLE, clock: Clock | None = None) -> Misroutes
         table=lambda: table,
         stream_of=stream_of,
         shape_of=lambda path: f"<{len(path)}>",
+        served_by=lambda method, shape: frozenset({"writer", "main"} if method != "DELETE" and shape else ()),
         wall_clock=clock or Clock(),
     )
 
@@ -82,6 +83,7 @@ def html(status: int = 404) -> Opening | None:
 CASES = {
     "a worker without the endpoint": (exchange(unrecognized()), "unrecognized"),
     "a worker without the method": (exchange(unrecognized(405), status=405), "unrecognized"),
+    "a worker that is asked for what nobody serves": (exchange(unrecognized(), method="DELETE"), "unknown"),
     "main without the endpoint": (exchange(unrecognized(), decision=TO_MAIN, endpoint=MAIN), ""),
     "no such event": (exchange(json_of(404, b'{"errcode":"M_NOT_FOUND"}')), ""),
     "another stream's writer": (
@@ -193,6 +195,7 @@ def test_what_is_kept_of_one() -> None:
             shape=f"<{len(RECEIPT)}>",
             status=500,
             stream="receipts",
+            served_by=("main", "writer"),
         )
     ]
 
