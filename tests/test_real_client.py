@@ -175,7 +175,7 @@ async def test_closed_paths_are_unrecognized_even_with_a_token(
 
 
 async def test_no_request_of_the_session_was_misrouted(deployment: Deployment) -> None:
-    """Runs last in this file: the router notices what a wrong worker answers, and keeps a worker's own 500."""
+    """Runs last in this file: the router notices what a wrong worker answers, and keeps its own 500."""
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"http://127.0.0.1:{deployment.layout.admin_port}/status") as answer,
