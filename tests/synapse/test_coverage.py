@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from router.errors import ConfigError
 from router.routing.snapshot import Snapshot
@@ -11,6 +15,7 @@ from router.synapse.coverage import ROLES, Role, Verdict, judge, paths
 from router.table import Endpoint, RouteTable, TcpAddress, Upstream
 from tests.routing.tables import route
 
+DEPLOY = Path(__file__).parents[2] / "deploy" / "synapse"
 CLIENT = "^/_matrix/client/(r0|v3)"
 
 
@@ -152,6 +157,30 @@ def test_the_reference_deployment_writes_every_stream_but_events_once() -> None:
         "to_device",
         "typing",
     ]
+
+
+def read(file: Path) -> dict[str, Any]:
+    """A file of deploy/synapse, with `1` for each `${NAME}`."""
+    text = re.sub(r"\$\{[a-z0-9_]+\}", "1", file.read_text(encoding="utf-8"))
+    return dict(yaml.safe_load(text))
+
+
+def resources(listeners: list[dict[str, Any]]) -> set[str]:
+    named = [name for each in listeners for given in each.get("resources", []) for name in given["names"]]
+    return set(named) & {"client", "federation", "media"}
+
+
+def test_the_reference_deployment_is_that_of_the_committed_files() -> None:
+    shared = read(DEPLOY / "homeserver.yaml")
+    written = {"main": resources(shared["listeners"]) | {"media"}}
+    for file in (DEPLOY / "workers").glob("*.yaml"):
+        worker = read(file)
+        written[worker["worker_name"]] = resources(worker["worker_listeners"])
+    assert {name: found for name, found in written.items() if found} == {
+        name: set(role.resources) for name, role in ROLES.items()
+    }
+    for stream, (writer,) in shared["stream_writers"].items():
+        assert stream == "events" or stream in ROLES[writer].writes
 
 
 def test_a_judgement_says_where_to_and_who_could() -> None:
