@@ -5,9 +5,12 @@ A test ends a part of its run with `evidence.chapter(title)`; the chapters of al
 
 from __future__ import annotations
 
+import base64
 import http.client
+import json
 import secrets
 import time
+import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -58,8 +61,20 @@ class ServedTable:
 
     def place(self, served: Served) -> Place | None:
         """None where the router would have answered by itself; the log has no token, so no user's key."""
+        return self._decide(served.method, served.target)
+
+    def sync_worker(self, localpart: str) -> str:
+        """The instance that the table prefers for every /sync of that user, all being up."""
+        text = base64.b64encode(localpart.encode()).decode().rstrip("=")
+        place = self._decide("GET", "/_matrix/client/v3/sync?since=", f"syt_{text}_x_y")
+        if place is None:
+            raise ValueError("the table has no /sync")
+        return place.instances[0]
+
+    def _decide(self, method: str, target: str, token: str = "") -> Place | None:
+        headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
         try:
-            head = RequestHead(method=served.method, target=served.target.encode(), client=HOST)
+            head = RequestHead(method=method, target=target.encode(), headers=headers, client=HOST)
             decision = decide(self._snapshot, head, EveryEndpoint())
         except ProxyError:
             return None
@@ -102,6 +117,10 @@ class Chapter:
     def processes(self, route: str) -> Counter[str]:
         """How many requests of that route each process has served."""
         return Counter(s.process for s in self.of_clients() if self._route(s) == route)
+
+    def of(self, *words: str) -> Counter[str]:
+        """How many requests with one of these in their path each process has served."""
+        return Counter(s.process for s in self.of_clients() if any(word in s.shape for word in words))
 
     def syncs(self) -> dict[str, Counter[str]]:
         """For each user, how many /sync each process has served."""
@@ -177,10 +196,11 @@ class Evidence:
         """Synapse's processes by name, in the deployment's order."""
         return list(self._logs)
 
-    def collect(self) -> None:
-        """Reads what is new in the logs, without waiting for what the processes have yet to write."""
+    def collect(self) -> list[Served]:
+        """What the current chapter has so far, without what the processes have yet to write."""
         for log in self._logs.values():
             self._served += log.read()
+        return list(self._served)
 
     def chapter(self, title: str) -> Chapter:
         """Waits until all processes have written down what they served, and gives what is new.
@@ -210,6 +230,20 @@ class Evidence:
         return chapter
 
 
+def wait_until_all_up(layout: Layout) -> None:
+    """Waits until the router knows that every endpoint is up, whatever was killed before."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with urllib.request.urlopen(f"http://{HOST}:{layout.admin_port}/status") as answer:
+            upstreams = json.load(answer)["upstreams"]
+        down = {e["endpoint"] for upstream in upstreams for e in upstream["endpoints"] if not e["up"]}
+        if not down:
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"still down: {', '.join(sorted(down))}")
+        time.sleep(0.05)
+
+
 def _ask(port: int, target: str) -> None:
     connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE)
     try:
@@ -222,6 +256,7 @@ def _ask(port: int, target: str) -> None:
 @pytest.fixture
 def evidence(deployment: Deployment, request: pytest.FixtureRequest) -> Iterator[Evidence]:
     """What the processes serve while the test runs; its chapters are printed at the end of the suite."""
+    wait_until_all_up(deployment.layout)
     reading = Evidence(deployment)
     yield reading
     lines = [line for chapter in reading.chapters for line in chapter.lines(reading.processes)]
