@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup run test endpoints bench soak lint lock clean
+.PHONY: setup run test endpoints bench soak lint lock catalogue clean
 
 setup: $(VENV)/.installed
 
@@ -42,6 +42,10 @@ lint: setup
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \
 	  --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+
+# Asks the installed Synapse anew who serves what, after an upgrade of it: review the diff. Takes minutes.
+catalogue: setup
+	$(BIN)/python -m router.local.asking
 
 clean:
 	rm -rf $(VENV) .run

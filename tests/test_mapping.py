@@ -14,6 +14,7 @@ WITHOUT_TESTS = {
     "proxy/record.py": "fields, which the tests of the exchange read",
     "proxy/stream.py": "a Protocol, held by mypy",
     "local/__main__.py": "tested as local/test_main.py",
+    "local/asking/__main__.py": "tested as local/asking/test_main.py",
     "synapse/__main__.py": "hands over to synapse/endpoints.py",
 }
 

@@ -29,7 +29,7 @@ class Step:
 
 
 class Deployment:
-    """PostgreSQL, Valkey, seven Synapse processes and, with `routes`, the router before them.
+    """PostgreSQL, Valkey, the Synapse processes and, with `routes`, the router before them.
 
     As a context manager it is up inside and gone outside. Use it from one thread that lives as long
     as it does: the kernel ends the processes when the thread that started them ends.

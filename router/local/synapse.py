@@ -1,4 +1,4 @@
-"""The seven Synapse processes: their files from the templates in deploy/synapse, their keys and commands."""
+"""The Synapse processes: their files from the templates in deploy/synapse, their keys and commands."""
 
 from __future__ import annotations
 
@@ -6,27 +6,100 @@ import base64
 import json
 import secrets
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from string import Template
 
 from router.local.credentials import Credentials
-from router.local.layout import Instance, Layout
+from router.local.layout import HOST, Instance, Layout
 from router.local.processes import Program, answers
 
 TEMPLATES = Path(__file__).parents[2] / "deploy" / "synapse"
 
 
 def write_config(layout: Layout, credentials: Credentials) -> None:
-    """Fills every template and writes it below `layout.config`; makes a signing key if there is none."""
+    """Writes every file below `layout.config`, from its template unless the instance has `resources`.
+
+    Makes a signing key if there is none.
+    """
     values = _values(layout, credentials)
-    for template in sorted(TEMPLATES.rglob("*.yaml")):
+    (layout.config / "workers").mkdir(exist_ok=True)
+    for template in _templates(layout):
         file = layout.config / template.relative_to(TEMPLATES)
-        file.parent.mkdir(exist_ok=True)
         file.write_text(Template(template.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
+    for instance in layout.instances:
+        if instance.resources and instance.name != "main":
+            _worker_file(layout, instance).write_text(_as_yaml(_worker(layout, instance)), encoding="utf-8")
+    if _differs(layout):
+        _overlay_file(layout).write_text(_as_yaml(_overlay(layout)), encoding="utf-8")
     if not signing_key(layout).exists():
         signing_key(layout).write_text(_new_signing_key(), encoding="ascii")
+
+
+def _templates(layout: Layout) -> list[Path]:
+    """Those that all processes share, and those of the workers that have one."""
+    shipped = [i.name for i in layout.instances if not i.resources and i.name != "main"]
+    return [*sorted(TEMPLATES.glob("*.yaml")), *(TEMPLATES / "workers" / f"{name}.yaml" for name in shipped)]
+
+
+def _as_yaml(settings: Mapping[str, object]) -> str:
+    """As JSON, which YAML contains."""
+    return json.dumps(settings, indent=2) + "\n"
+
+
+def _worker(layout: Layout, instance: Instance) -> dict[str, object]:
+    """The file of a worker that has no template."""
+    listeners = [_listener(instance.client_port, instance.resources)]
+    if instance.replication_port is not None:
+        listeners.append(_listener(instance.replication_port, ("replication",)))
+    return {
+        "worker_app": "synapse.app.generic_worker",
+        "worker_name": instance.name,
+        "worker_log_config": str(layout.config / "log.yaml"),
+        "worker_listeners": listeners,
+        # The settings that all share may have switched it off for the others.
+        **({"enable_media_repo": True} if "media" in instance.resources else {}),
+    }
+
+
+def _listener(port: int | None, resources: tuple[str, ...]) -> dict[str, object]:
+    return {
+        "port": port,
+        "type": "http",
+        "bind_addresses": [HOST],
+        "x_forwarded": True,
+        "resources": [{"names": list(resources)}],
+    }
+
+
+def _differs(layout: Layout) -> bool:
+    """Whether the deployment is another one than the shipped one."""
+    return bool(layout.settings) or any(i.resources for i in layout.instances)
+
+
+def _overlay(layout: Layout) -> dict[str, object]:
+    """What a deployment other than the shipped one says in place of homeserver.yaml."""
+    reachable = [i for i in layout.instances if i.replication_port is not None]
+    overlay: dict[str, object] = {
+        "instance_map": {i.name: {"host": HOST, "port": i.replication_port} for i in reachable}
+    }
+    main = layout["main"]
+    if main.resources:
+        overlay["listeners"] = [
+            _listener(main.client_port, main.resources),
+            _listener(main.replication_port, ("replication",)),
+        ]
+    return overlay | dict(layout.settings)
+
+
+def _overlay_file(layout: Layout) -> Path:
+    return layout.config / "overlay.yaml"
+
+
+def _worker_file(layout: Layout, instance: Instance) -> Path:
+    return layout.config / "workers" / f"{instance.name}.yaml"
 
 
 def _values(layout: Layout, credentials: Credentials) -> dict[str, object]:
@@ -57,14 +130,22 @@ def _new_signing_key() -> str:
     return f"ed25519 a_{secrets.token_hex(2)} {seed}\n"
 
 
+def config_files(layout: Layout, instance: Instance) -> tuple[Path, ...]:
+    """What the process reads, in order; a top-level key of a later one replaces that of an earlier one."""
+    files = [layout.config / "homeserver.yaml"]
+    if _differs(layout):
+        files.append(_overlay_file(layout))
+    if instance.name != "main":
+        files.append(_worker_file(layout, instance))
+    return tuple(files)
+
+
 def program(layout: Layout, instance: Instance) -> Program:
     """The process of that instance."""
-    shared = str(layout.config / "homeserver.yaml")
-    if instance.name == "main":
-        command = [sys.executable, "-m", "synapse.app.homeserver", "-c", shared]
-    else:
-        own = str(layout.config / "workers" / f"{instance.name}.yaml")
-        command = [sys.executable, "-m", "synapse.app.generic_worker", "-c", shared, "-c", own]
+    app = "homeserver" if instance.name == "main" else "generic_worker"
+    command = [sys.executable, "-m", f"synapse.app.{app}"]
+    for file in config_files(layout, instance):
+        command += ["-c", str(file)]
     return Program(
         name=instance.name,
         command=tuple(command),

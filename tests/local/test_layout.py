@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from router.local.layout import HOST, Layout, free_ports
+from router.local.layout import HOST, Instance, Layout, free_ports
 
 
 def test_the_standard_ports_are_those_of_the_reference_deployment(tmp_path: Path) -> None:
@@ -46,6 +46,23 @@ def test_free_ports_leave_out_what_is_taken(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_both_layouts_have_the_same_processes_and_listeners(tmp_path: Path) -> None:
     assert list(Layout.free(tmp_path).ports) == list(Layout.standard(tmp_path).ports)
+
+
+def test_other_instances_get_free_ports_where_they_have_any(tmp_path: Path) -> None:
+    wanted = (
+        Instance(name="main", client_port=1, replication_port=1, resources=("client",)),
+        Instance(name="media1", health_port=1),
+    )
+
+    layout = Layout.free(tmp_path, instances=wanted, settings={"enable_media_repo": False})
+
+    assert [(i.name, list(i.ports), i.resources) for i in layout.instances] == [
+        ("main", ["client", "replication"], ("client",)),
+        ("media1", ["health"], ()),
+    ]
+    assert len(set(layout.ports.values())) == len(layout.ports) == 7
+    assert min(layout.ports.values()) > 1
+    assert layout.settings == {"enable_media_repo": False}
 
 
 def test_an_unknown_instance_is_a_key_error(tmp_path: Path) -> None:

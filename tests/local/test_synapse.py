@@ -8,7 +8,7 @@ import yaml
 
 from router.local import synapse
 from router.local.credentials import Credentials
-from router.local.layout import Layout
+from router.local.layout import Instance, Layout
 
 Config = dict[str, object]
 
@@ -72,6 +72,86 @@ def test_the_processes_find_each_other(layout: Layout, written: dict[str, Config
     for name, config in written.items():
         if name not in {"homeserver", "log"}:
             assert config["worker_name"] == name
+
+
+def test_the_shipped_deployment_reads_the_templates_alone(layout: Layout, written: dict[str, Config]) -> None:
+    names = [[file.name for file in synapse.config_files(layout, i)] for i in layout.instances[:2]]
+
+    assert names == [["homeserver.yaml"], ["homeserver.yaml", "generic1.yaml"]]
+    assert "overlay" not in written
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Layout:
+    """With a main process and two workers that have no template, and one that has."""
+    made = Layout.free(
+        tmp_path / "other",
+        instances=(
+            Instance(name="main", client_port=1, replication_port=1, resources=("client", "consent")),
+            Instance(name="events_persister1", replication_port=1),
+            Instance(name="receipts_writer", client_port=1, replication_port=1, resources=("client",)),
+            Instance(name="media1", client_port=1, resources=("media",)),
+        ),
+        settings={"enable_media_repo": False, "presence": {"enabled": False}},
+    )
+    for folder in (made.config, made.data):
+        folder.mkdir(parents=True)
+    synapse.write_config(made, Credentials.kept_in(made.data / "credentials.json"))
+    return made
+
+
+def read(layout: Layout, name: str) -> Config:
+    """As Synapse does: a later file replaces top-level keys of an earlier one."""
+    config: Config = {}
+    for file in synapse.config_files(layout, layout[name]):
+        config |= yaml.safe_load(file.read_text(encoding="utf-8"))
+    return config
+
+
+def test_another_deployment_has_files_of_its_own_beside_the_templates(other: Layout) -> None:
+    main, writer, media = (read(other, name) for name in ("main", "receipts_writer", "media1"))
+
+    assert listeners(main, "listeners") == [
+        (other["main"].client_port, ["127.0.0.1"], ["client", "consent"]),
+        (other["main"].replication_port, ["127.0.0.1"], ["replication"]),
+    ]
+    assert listeners(writer, "worker_listeners") == [
+        (other["receipts_writer"].client_port, ["127.0.0.1"], ["client"]),
+        (other["receipts_writer"].replication_port, ["127.0.0.1"], ["replication"]),
+    ]
+    assert listeners(media, "worker_listeners") == [(other["media1"].client_port, ["127.0.0.1"], ["media"])]
+    assert read(other, "events_persister1")["worker_name"] == "events_persister1"
+    assert not (other.config / "workers" / "generic1.yaml").exists()
+
+
+def test_its_settings_stand_in_for_the_shipped_ones_but_for_a_media_worker(other: Layout) -> None:
+    enabled = {i.name: read(other, i.name)["enable_media_repo"] for i in other.instances}
+
+    assert read(other, "main")["presence"] == {"enabled": False}
+    assert read(other, "main")["server_name"] == "localhost"
+    assert enabled == {
+        "main": False,
+        "events_persister1": False,
+        "receipts_writer": False,
+        "media1": True,
+    }
+
+
+def test_everybody_with_a_replication_listener_can_be_found(other: Layout) -> None:
+    assert read(other, "media1")["instance_map"] == {
+        i.name: {"host": "127.0.0.1", "port": i.replication_port}
+        for i in other.instances
+        if i.replication_port
+    }
+
+
+def test_a_process_is_started_with_the_files_that_it_is_to_read(other: Layout) -> None:
+    command = synapse.program(other, other["media1"]).command
+
+    assert command[1:3] == ("-m", "synapse.app.generic_worker")
+    given = [command[at + 1] for at, word in enumerate(command) if word == "-c"]
+    assert given == [str(file) for file in synapse.config_files(other, other["media1"])]
+    assert synapse.program(other, other["main"]).command[2] == "synapse.app.homeserver"
 
 
 def test_nothing_goes_outside(written: dict[str, Config]) -> None:
