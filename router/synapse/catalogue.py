@@ -15,7 +15,7 @@ COLUMNS = ("method", "pattern", "servlet", "target", "stream", "served_by", "onl
 KINDS = frozenset({"main", "worker", "media", "writer"})
 """What `served_by` may hold; a process can be several of them at once."""
 
-CONDITIONS = frozenset({"", "settings", "experiments"})
+CONDITIONS = ("", "settings", "experiments", "mas")
 """What `only_with` may be."""
 
 HEADER = """\
@@ -42,7 +42,8 @@ class CataloguedEndpoint:
     the stream whose writer alone can serve it, empty where none is needed. `served_by` is what a
     process must be, one of them, to serve it: `main`, `worker` (any other with a client or federation
     listener), `media` (the media repository, also where that is main or a worker) or `writer` (of
-    `stream`). `only_with` says without what Synapse does not register it: `settings`, `experiments`.
+    `stream`). `only_with` says without what Synapse does not register it: `settings`, `experiments`, or
+    `mas`, the Matrix Authentication Service.
     `answers` are those of each process that was asked, as the file has them.
     """
 
@@ -140,7 +141,9 @@ def _endpoint(line: str) -> CataloguedEndpoint:
     if kinds - KINDS:
         raise MalformedCatalogue(f"served_by is some of {', '.join(sorted(KINDS))}, not {served_by!r}")
     if only_with not in CONDITIONS:
-        raise MalformedCatalogue(f"only_with is settings, experiments or nothing, not {only_with!r}")
+        raise MalformedCatalogue(
+            f"only_with is one of {', '.join(CONDITIONS[1:])}, or nothing, not {only_with!r}"
+        )
     try:
         re.compile(pattern)
     except re.error as error:

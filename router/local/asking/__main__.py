@@ -3,7 +3,8 @@
 Endpoints of federation want a signature of another server, which nobody here has: who serves them is read
 from who says 401. `/_synapse/admin`, `/_synapse/mas`, `/_synapse/replication` and `/_synapse/metrics` are
 closed by the guard and are not asked for. What wants a package of Python that is not installed here, as
-OpenID Connect (`/_synapse/client/oidc`) and SAML (`/_synapse/client/saml2`) do, cannot be asked.
+OpenID Connect (`/_synapse/client/oidc`) and SAML (`/_synapse/client/saml2`) do, cannot be asked. Of a
+deployment with the Matrix Authentication Service only those endpoints are kept that no other has.
 """
 
 from __future__ import annotations
@@ -49,10 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def ask_all() -> Catalogue:
     """Asks all there is to ask; takes some minutes."""
     by_settings = frozenset().union(*registered_by(profiles.split(experimental=False)).values())
-    reference, split = (ask(profile) for profile in (profiles.reference(), profiles.split()))
-    return Catalogue(
-        synapse=version("matrix-synapse"), endpoints=catalogued(reference, split, by_settings=by_settings)
-    )
+    reference, split, mas = (ask(p) for p in (profiles.reference(), profiles.split(), profiles.mas()))
+    endpoints = catalogued(reference, split, mas, by_settings=by_settings)
+    return Catalogue(synapse=version("matrix-synapse"), endpoints=endpoints)
 
 
 def registered_by(profile: Profile) -> dict[str, frozenset[Servlet]]:
@@ -81,7 +81,7 @@ def ask(profile: Profile) -> Told:
             ports = {i.name: i.client_port for i in layout.instances if i.client_port is not None}
             place = Place(ports=ports, media=profile.media, writers=profile.writers)
             servlets = frozenset().union(*known.values())
-            answers = asyncio.run(ask_processes(place, profile.asked, servlets))
+            answers = asyncio.run(ask_processes(place, profile.asked, servlets, accounts=profile.accounts))
     print(f"{len(profile.asked)} processes, {len(servlets)} endpoints, {time.monotonic() - began:.0f} s")
     return Told(profile=profile, registered=known, answers=answers)
 

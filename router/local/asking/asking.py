@@ -39,15 +39,23 @@ class Asked:
 
 
 async def ask_processes(
-    place: Place, processes: Sequence[str], servlets: Iterable[Servlet], *, alternatives: bool = True
+    place: Place,
+    processes: Sequence[str],
+    servlets: Iterable[Servlet],
+    *,
+    accounts: bool = True,
+    alternatives: bool = True,
 ) -> dict[str, dict[Servlet, Asked]]:
     """What each of the processes answers for each servlet: to all `alternatives`, or the foremost one only.
 
-    The processes are asked at the same time, each by persons of its own and one request after another.
+    Without `accounts` nothing is asked with credentials. The processes are asked at the same time, each by
+    persons of its own and one request after another.
     """
     listed = sorted(servlets, key=lambda servlet: (servlet.pattern, METHODS.index(servlet.method)))
     async with Wire() as wire:
-        askers = [_Asker(wire, place, name, alternatives=alternatives) for name in processes]
+        askers = [
+            _Asker(wire, place, name, accounts=accounts, alternatives=alternatives) for name in processes
+        ]
         answers = await asyncio.gather(*(asker.ask(listed) for asker in askers))
     return dict(zip(processes, answers, strict=True))
 
@@ -55,9 +63,10 @@ async def ask_processes(
 class _Asker:
     """Asks one process."""
 
-    __slots__ = ("_alternatives", "_person", "_place", "_port", "_wire")
+    __slots__ = ("_accounts", "_alternatives", "_person", "_place", "_port", "_wire")
 
-    def __init__(self, wire: Wire, place: Place, process: str, *, alternatives: bool) -> None:
+    def __init__(self, wire: Wire, place: Place, process: str, *, accounts: bool, alternatives: bool) -> None:
+        self._accounts = accounts
         self._alternatives = alternatives
         self._wire = wire
         self._place = place
@@ -71,7 +80,8 @@ class _Asker:
         requests = [r for r in anonymous(servlet) if self._alternatives or r.target == shown(servlet)]
         without = {request.target: await _settled(partial(self._send, request)) for request in requests}
         told = {target: str(answer) for target, answer in without.items()}
-        if not wants_credentials(servlet) or all(answer.elsewhere for answer in without.values()):
+        elsewhere = all(answer.elsewhere for answer in without.values())
+        if elsewhere or not self._accounts or not wants_credentials(servlet):
             return Asked(anonymous=told)
         valid = await _settled(partial(self._ask_validly, servlet))
         return Asked(anonymous=told, valid=str(valid))

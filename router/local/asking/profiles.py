@@ -1,4 +1,4 @@
-"""The deployments that are asked: the shipped one, and one in which every duty is a process of its own."""
+"""The deployments that are asked: the shipped one, one with a process for each duty, one without accounts."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class Profile:
     media: str
     writers: Mapping[str, str]
     settings: Mapping[str, object]
+    accounts: bool = True
 
     def layout(self, folder: Path) -> Layout:
         """In that folder, on ports that are free now."""
@@ -90,6 +91,32 @@ def split(*, experimental: bool = True) -> Profile:
             "experimental_features": dict.fromkeys(experiments(), True) if experimental else {},
             **ADDING,
         },
+    )
+
+
+def mas() -> Profile:
+    """Main and a worker that leave accounts to the Matrix Authentication Service, which is not there."""
+    return Profile(
+        name="mas",
+        instances=(
+            _instance("main", CLIENT_AND_FEDERATION, replication=True),
+            _instance("generic1", CLIENT_AND_FEDERATION, replication=False),
+            *(i for i in REFERENCE if i.name in WRITERS.values()),
+        ),
+        asked=("main", "generic1"),
+        media="main",
+        writers={},
+        settings={
+            "matrix_authentication_service": {
+                "enabled": True,
+                "endpoint": f"http://{HOST}:9/",
+                "secret": "nobody has it",
+            },
+            "password_config": {"enabled": False},
+            "enable_registration": False,
+            "experimental_features": {"msc4108_enabled": True, "msc4388_mode": "open"},
+        },
+        accounts=False,
     )
 
 

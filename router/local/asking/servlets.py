@@ -83,6 +83,7 @@ def _is_closed(servlet: Servlet) -> bool:
 def _trees(config: HomeServerConfig) -> list[Resource]:
     """The tree of resources of each HTTP listener."""
     import synapse.rest  # noqa: PLC0415 -- not before main()
+    from synapse.api.auth.mas import MasDelegatedAuth  # noqa: PLC0415
     from synapse.app import generic_worker, homeserver  # noqa: PLC0415
     from synapse.rest.media.media_repository_resource import MediaRepositoryResource  # noqa: PLC0415
 
@@ -92,6 +93,8 @@ def _trees(config: HomeServerConfig) -> list[Resource]:
     server.config = config
     server.hostname = config.server.server_name
     server.get_instance_name.return_value = config.worker.instance_name
+    if config.mas.enabled:  # some resources want to see which kind of authentication it is
+        server.get_auth.return_value.__class__ = MasDelegatedAuth
     server.get_media_repository_resource = partial(MediaRepositoryResource, server)
     server._module_web_resources = {}  # noqa: SLF001 -- the stand-in's own
     main_process = homeserver.SynapseHomeServer

@@ -13,6 +13,8 @@ PLAIN = Servlet(pattern=f"^{TARGET}$", method="PUT", name="X")
 
 REFERENCE = profiles.reference()
 SPLIT = profiles.split()
+MAS = profiles.mas()
+NOTHING = Told(profile=MAS, registered={}, answers={})
 
 
 def told(profile: profiles.Profile, servlet: Servlet, answers: Mapping[str, str], *, others: str) -> Told:
@@ -37,6 +39,7 @@ def line(
     (found,) = catalogued(
         told(REFERENCE, PLAIN, reference, others=others),
         told(SPLIT, PLAIN, split, others=others),
+        NOTHING,
         by_settings=frozenset([PLAIN]),
     )
     return found
@@ -93,7 +96,7 @@ def test_where_nobody_answers_what_they_register_decides() -> None:
     )
 
     (found,) = catalogued(
-        told(REFERENCE, PLAIN, {"main": "404"}, others="404-"), split, by_settings=frozenset()
+        told(REFERENCE, PLAIN, {"main": "404"}, others="404-"), split, NOTHING, by_settings=frozenset()
     )
 
     assert found.served_by == {"main"}
@@ -103,8 +106,8 @@ def test_what_the_reference_does_not_register_says_what_it_wants() -> None:
     split = told(SPLIT, PLAIN, {}, others="200")
     reference = told(REFERENCE, Servlet(pattern="^/other$", method="GET", name="Other"), {}, others="401")
 
-    (settings,) = catalogued(reference, split, by_settings=frozenset([PLAIN]))
-    (experiment,) = catalogued(reference, split, by_settings=frozenset())
+    (settings,) = catalogued(reference, split, NOTHING, by_settings=frozenset([PLAIN]))
+    (experiment,) = catalogued(reference, split, NOTHING, by_settings=frozenset())
 
     assert (settings.only_with, experiment.only_with) == ("settings", "experiments")
     assert set(settings.answers) == {"split:main", "split:generic1", "split:media1"}
@@ -122,7 +125,7 @@ def test_alternatives_that_are_answered_differently_have_lines_of_their_own() ->
         for profile in (REFERENCE, SPLIT)
     }
 
-    found = catalogued(one["reference"], one["split"], by_settings=frozenset())
+    found = catalogued(one["reference"], one["split"], NOTHING, by_settings=frozenset())
 
     assert [(e.target, e.answers["reference:main"]) for e in found] == [
         ("/_matrix/client/r0/x", "404-"),
@@ -136,7 +139,27 @@ def test_an_experiments_servlet_in_the_place_of_another_keeps_the_others_name() 
     (found,) = catalogued(
         told(REFERENCE, PLAIN, {}, others="401"),
         told(SPLIT, unstable, {}, others="401"),
+        NOTHING,
         by_settings=frozenset(),
     )
 
     assert (found.servlet, found.only_with) == ("X", "")
+
+
+def test_what_only_another_login_brings_is_served_by_whoever_serves_it_there() -> None:
+    """Also if it fails, since there is no such service here: then what they register decides."""
+    other = Servlet(pattern="^/other$", method="GET", name="Other")
+    reference, split = (Told(profile=p, registered={}, answers={}) for p in (REFERENCE, SPLIT))
+    failing = Told(
+        profile=MAS,
+        registered={"main": frozenset([other]), "generic1": frozenset()},
+        answers={
+            "main": {other: Asked(anonymous={"/other": "500"})},
+            "generic1": {other: Asked(anonymous={"/other": "404-"})},
+        },
+    )
+
+    (found,) = catalogued(reference, split, failing, by_settings=frozenset())
+
+    assert (found.only_with, found.served_by) == ("mas", frozenset({"main"}))
+    assert found.answers == {"mas:main": "500", "mas:generic1": "404-"}

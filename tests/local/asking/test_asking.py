@@ -37,25 +37,30 @@ def split() -> dict[str, frozenset[Servlet]]:
     return registered_by(profiles.split())
 
 
+@pytest.fixture(scope="module")
+def mas() -> dict[str, frozenset[Servlet]]:
+    return registered_by(profiles.mas())
+
+
 def test_the_catalogue_has_every_endpoint_that_synapse_registers(
-    split: dict[str, frozenset[Servlet]],
+    split: dict[str, frozenset[Servlet]], mas: dict[str, frozenset[Servlet]]
 ) -> None:
     catalogued = {(endpoint.method, endpoint.pattern) for endpoint in shipped().endpoints}
 
-    assert catalogued == endpoints(frozenset().union(*split.values())), AGAIN
+    assert catalogued == endpoints(frozenset().union(*split.values(), *mas.values())), AGAIN
 
 
 def test_whoever_registers_an_endpoint_answered_and_nobody_else(
-    split: dict[str, frozenset[Servlet]],
+    split: dict[str, frozenset[Servlet]], mas: dict[str, frozenset[Servlet]]
 ) -> None:
     """What was read from Synapse's code and what its processes said are one."""
-    here = {name: endpoints(servlets) for name, servlets in split.items()}
     differing = [
-        (endpoint.method, endpoint.pattern, name)
+        f"{profile}:{name} {endpoint.method} {endpoint.pattern}"
         for endpoint in shipped().endpoints
-        for name in split
-        if endpoint.answer("split", name).partition("/")[0].endswith("-")
-        == ((endpoint.method, endpoint.pattern) in here[name])
+        for profile, registered in ((("mas", mas) if endpoint.only_with == "mas" else ("split", split)),)
+        for name, servlets in registered.items()
+        if endpoint.answer(profile, name).partition("/")[0].endswith("-")
+        == ((endpoint.method, endpoint.pattern) in endpoints(servlets))
     ]
 
     assert differing == []

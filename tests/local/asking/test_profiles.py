@@ -13,7 +13,7 @@ from router.local.asking.profiles import Profile
 from router.local.credentials import Credentials
 from router.local.layout import REFERENCE
 
-PROFILES = [profiles.reference(), profiles.split(), profiles.split(experimental=False)]
+PROFILES = [profiles.reference(), profiles.split(), profiles.split(experimental=False), profiles.mas()]
 
 
 def written(profile: Profile, folder: Path) -> dict[str, dict[str, object]]:
