@@ -62,7 +62,9 @@ def test_every_shipped_endpoint_has_a_target_of_its_own_and_somebody_who_serves_
         assert re.match(endpoint.pattern, endpoint.target), endpoint
         assert endpoint.served_by, endpoint
         assert bool(endpoint.stream) == (endpoint.served_by == {"writer"}), endpoint
-        assert any(serves(answer) for answer in endpoint.answers.values()), endpoint
+        # There was no such service to ask when it was asked.
+        waiting = endpoint.only_with == "mas"
+        assert waiting or any(serves(answer) for answer in endpoint.answers.values()), endpoint
 
 
 @pytest.mark.parametrize(
