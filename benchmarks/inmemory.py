@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import uvloop
 
 from benchmarks.backends import answers_at
-from router.app import Application, endpoints_of
+from router.app import Application
 from router.proxy.connection import ClientConnection
 from router.proxy.record import ExchangeRecord
 from router.settings import Config
@@ -55,7 +55,7 @@ class Lane:
         context = self.application.context
         self._asked: list[asyncio.Protocol] = []
         self._answered: list[asyncio.Protocol] = []
-        for endpoint in {each.name: each for each in endpoints_of(config.table)}.values():
+        for endpoint in {each.name: each for each in self.application.discovery.endpoints()}.values():
             worker = UpstreamConnection(endpoint, context.pool)
             worker.connection_made(Wire(self._asked, worker))
             context.pool.release(worker)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib.metadata import version
 
 import uvloop
@@ -24,13 +24,16 @@ from router.proxy.record import ExchangeRecord
 from router.routing.snapshot import Snapshot
 from router.server.listener import ProxyServer
 from router.server.process import Process, Ticker, raise_descriptor_limit
-from router.server.sockets import bind, unlink
+from router.server.sockets import bind, is_listened_on, name_of, unlink
 from router.settings import Config
 from router.synapse.catalogue import shipped
 from router.synapse.shapes import Shapes
-from router.table import Endpoint, RouteTable
+from router.table import TcpAddress
+from router.upstream.discovery import Discovery
 from router.upstream.health import HealthChecker
-from router.upstream.pool import Pool
+from router.upstream.names import Names
+from router.upstream.pool import Pool, SocketAddress
+from router.upstream.resolver import DnsResolver
 from router.upstream.state import EndpointState, EndpointStates
 
 
@@ -70,8 +73,11 @@ class Application:
         settings = config.settings
         self.config = config
         self.started = time.time()
-        self.guard = Guard(settings.guard)
-        self.states = EndpointStates(time.time, say_change)
+        self.names = Names(DnsResolver(settings.resolver), settings.resolver, clock=time.monotonic, say=say)
+        # While it serves, a listed name is what it was at the last answer: nothing here may wait for DNS.
+        self.guard = Guard(settings.guard, self.names.resolve)
+        self.listeners: frozenset[SocketAddress] = frozenset()
+        self.states = EndpointStates(time.time, self._note_change)
         self.metrics = Metrics()
         shapes = Shapes(shipped().endpoints, (route.pattern.text for route in config.table.routes))
         self.misroutes = Misroutes(
@@ -84,7 +90,8 @@ class Application:
         self.deadlines = Deadlines()
         self.pool = Pool(
             loop=loop,
-            judge=self.guard.judge_sockaddr,
+            judge=self._judge,
+            book=self.names,
             clock=time.monotonic,
             idle_limit=settings.timeouts.upstream_idle,
         )
@@ -98,8 +105,16 @@ class Application:
             clock=time.monotonic,
         )
         self.server = ProxyServer(self.context)
+        self.discovery = Discovery(
+            config.table.upstreams,
+            self.names,
+            judge=self._judge,
+            on_change=self._take_over,
+            say=say,
+            listed=[address.host for address in settings.guard.listed if isinstance(address, TcpAddress)],
+        )
         self.health = HealthChecker(
-            endpoints=endpoints_of(config.table),
+            endpoints=self.discovery.endpoints(),
             settings=settings.health,
             states=self.states,
             pool=self.pool,
@@ -107,8 +122,46 @@ class Application:
         self.ticker = Ticker(
             loop,
             every_tick=[self.deadlines.tick],
-            every_second=[self.pool.expire, lambda: self.access_log.tick(time.monotonic())],
+            every_second=[
+                self.pool.expire,
+                self.names.tick,
+                self._forget_gone,
+                lambda: self.access_log.tick(time.monotonic()),
+            ],
         )
+
+    def _judge(self, address: SocketAddress) -> str | None:
+        """Why nothing may be sent there: the guard's reason, or that it would come back here."""
+        reason = self.guard.judge_sockaddr(address)
+        if reason is None and is_listened_on(self.listeners, address):
+            return "is where the router itself listens"
+        return reason
+
+    def _take_over(self) -> None:
+        """Names stand for something else: serves what they stand for now, and lets go of what they did."""
+        context, discovery = self.context, self.discovery
+        before = context.snapshot.table.upstreams
+        changed = [name for name, upstream in discovery.upstreams.items() if upstream != before[name]]
+        if changed:
+            kept = {
+                name: upstream if name in changed else before[name]
+                for name, upstream in discovery.upstreams.items()
+            }
+            context.snapshot = context.snapshot.with_upstreams(kept)
+            for name in changed:
+                self.states.begin_anew(name)
+        for endpoint, reason in discovery.unresolved():
+            self.states.mark_down(endpoint, reason)
+        self.pool.drop_outdated(discovery.leads_to())
+        self.health.watch(discovery.endpoints())
+
+    def _note_change(self, state: EndpointState) -> None:
+        say_change(state)
+        if not state.up:
+            self.discovery.endpoint_failed(state.name)
+
+    def _forget_gone(self) -> None:
+        self.states.keep({endpoint.name for endpoint in self.discovery.endpoints()})
 
     async def run(self) -> None:
         """Listens, says so in one line, serves until a signal, drains."""
@@ -125,7 +178,10 @@ class Application:
             unlink=lambda: unlink(settings.listen),
             unlink_admin=lambda: unlink(settings.admin),
         )
+        self.listeners = frozenset(map(name_of, (*sockets, *admin_sockets)))
         try:
+            await self.names.resolve_all()
+            self._take_over()
             await self.health.check_all()
             self.ticker.start()
             self.health.start()
@@ -133,8 +189,9 @@ class Application:
             print(self.ready_line(), file=sys.stderr, flush=True)  # noqa: T201 - the one start-up line
             await process.serve()
         finally:
-            await self.health.stop()
             self.ticker.stop()
+            await self.names.close()
+            await self.health.stop()
             self.pool.close()
             self.access_log.close()
 
@@ -146,6 +203,7 @@ class Application:
                 started=self.started,
                 config=lambda: self.config,
                 snapshot=lambda: self.context.snapshot,
+                names=lambda: self.discovery.names,
                 states=self.states,
                 metrics=self.metrics,
                 misroutes=self.misroutes,
@@ -158,8 +216,8 @@ class Application:
 
     def ready_line(self) -> str:
         """What serves with what: listeners, table, endpoints up, version."""
-        config, table = self.config, self.config.table
-        endpoints = {endpoint.name: endpoint for endpoint in endpoints_of(table)}
+        config, table = self.config, self.context.snapshot.table
+        endpoints = {endpoint.name: endpoint for endpoint in self.discovery.endpoints()}
         down = [name for name, endpoint in endpoints.items() if not self.states.is_up(endpoint)]
         words = [
             "ready",
@@ -177,15 +235,14 @@ class Application:
         return " ".join(words)
 
 
-def endpoints_of(table: RouteTable) -> Iterable[Endpoint]:
-    """Every endpoint of every upstream; one may stand in several."""
-    return [endpoint for upstream in table.upstreams.values() for endpoint in upstream.endpoints]
-
-
 def say_change(state: EndpointState) -> None:
     """One line for an endpoint that went up or down."""
-    now = "up" if state.up else f"down: {state.reason}"
-    print(f"endpoint {state.name} is {now}", file=sys.stderr, flush=True)  # noqa: T201 - a line of the log
+    say(f"endpoint {state.name} is {'up' if state.up else f'down: {state.reason}'}")
+
+
+def say(line: str) -> None:
+    """One line of the log."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the log
 
 
 def serve(config: Config) -> int:

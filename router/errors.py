@@ -7,6 +7,7 @@ RouterError
 │   ├── UnknownUpstream                    a route points at an upstream that is not there
 │   ├── InvalidPattern                     RE2 does not take the pattern
 │   └── ReplicationExposed                 an endpoint would be a replication listener
+├── LookupFailed                           DNS has no answer for a name
 ├── LocalError                             the deployment of `make run` and the tests cannot come up
 │   ├── PortsInUse                         somebody listens where it wants to
 │   └── ProcessFailed                      a process of it ended, or never became ready
@@ -77,6 +78,10 @@ class InvalidPattern(ConfigError):
 
 class ReplicationExposed(ConfigError):
     """An endpoint that is, or could be, a replication listener."""
+
+
+class LookupFailed(RouterError):
+    """DNS has no answer for a name, or none in time; the message says which."""
 
 
 class LocalError(RouterError):

@@ -14,7 +14,7 @@ from router.errors import ReplicationExposed
 from router.request import RequestHead
 from router.settings import ClosedListener
 from router.settings import Guard as GuardSettings
-from router.table import Address, Endpoint, Refusal, TcpAddress, UnixAddress
+from router.table import Address, DnsAddress, Endpoint, Refusal, TcpAddress, UnixAddress
 
 Resolve: TypeAlias = Callable[[str, int], Iterable[str]]
 """From a host name and a port to addresses as text; raises OSError where there are none."""
@@ -82,7 +82,7 @@ class Guard:
             if isinstance(listener.address, UnixAddress)
         )
 
-    def judge(self, address: Address) -> str | None:
+    def judge(self, address: Address | DnsAddress) -> str | None:
         """Why the address is, or could be, a listener that is closed; None where it is not.
 
         A name is resolved where a listed listener has its port, since only then can it matter; one
@@ -90,6 +90,10 @@ class Guard:
         """
         if isinstance(address, UnixAddress):
             return self._judge_unix(address.path)
+        if isinstance(address, DnsAddress):
+            if address.port is None:
+                return None
+            address = TcpAddress(host=address.name, port=address.port)
         return self._judge_host(address.host, address.port, self._resolve) or self._judge_port(address.port)
 
     def judge_sockaddr(self, sockaddr: tuple[str | int, ...] | str | bytes) -> str | None:
@@ -221,19 +225,19 @@ def _hosts(host: str, port: int, resolve: Resolve) -> frozenset[str]:
     Linux connects the unspecified address to loopback; as a listener it is every address.
     """
     name = host.lower().rstrip(".")
-    numeric = _numeric(name)
-    if numeric is not None:
-        return frozenset({_spelling(numeric)})
+    address = numeric(name)
+    if address is not None:
+        return frozenset({_spelling(address)})
     if name == "localhost" or name.endswith(".localhost"):
         return frozenset({_LOOPBACK, name})
     try:
-        found = [_numeric(text) for text in resolve(host, port)]
+        found = [numeric(text) for text in resolve(host, port)]
     except (OSError, UnicodeError):
         found = []
-    return frozenset({name, *(_spelling(address) for address in found if address is not None)})
+    return frozenset({name, *(_spelling(each) for each in found if each is not None)})
 
 
-def _numeric(text: str) -> IpAddress | None:
+def numeric(text: str) -> IpAddress | None:
     """An address in any form that connect(2) would be given: inet_aton(3) takes 127.1, 0x7f.1, 2130706433."""
     try:
         return ipaddress.ip_address(text.partition("%")[0])

@@ -80,6 +80,26 @@ class ClosedListener:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resolver:
+    """Who is asked for names, and how often; times in seconds."""
+
+    servers: tuple[str, ...] = ()
+    """As `address` or `address:port`; none for those of /etc/resolv.conf, which is read at each question."""
+
+    timeout: float = 2.0
+    """For a server to answer, before the next one is asked; c-ares's own default."""
+
+    attempts: int = 2
+    """How often each server is asked: /etc/resolv.conf's default."""
+
+    min_ttl: float = 1.0
+    """An answer that may not be kept is kept for a second."""
+
+    max_ttl: float = 30.0
+    """Docker's own DNS says 600 s for containers that come and go; CoreDNS says 30 s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
     """What is a replication listener, and which closed prefixes the file opens.
 
@@ -92,6 +112,11 @@ class Guard:
     replication_addresses: tuple[Address, ...] = ()
     closed: tuple[ClosedListener, ...] = ()
     open_prefixes: frozenset[str] = frozenset()
+
+    @property
+    def listed(self) -> tuple[Address, ...]:
+        """Every single listener that is closed."""
+        return (*self.replication_addresses, *(each.address for each in self.closed))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +132,7 @@ class Settings:
     timeouts: Timeouts = Timeouts()
     health: Health = Health()
     guard: Guard = Guard()
+    resolver: Resolver = Resolver()
     access_log: str = "-"
     """A path, `-` for standard output, or empty for none."""
 

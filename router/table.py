@@ -5,6 +5,7 @@ The waist of the hourglass: whatever reads text ends in a `RouteTable`, whatever
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -46,11 +47,64 @@ class UnixAddress:
 
 Address = TcpAddress | UnixAddress
 
+_LABELS = re.compile(
+    r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?"
+)
+_SERVICE = re.compile(r"_[A-Za-z0-9-]+\._[A-Za-z0-9-]+\..+")
+
+
+def is_host_name(text: str) -> bool:
+    """Whether DNS can be asked for it (RFC 1123 section 2.1, with the underscore of Docker's names)."""
+    labels = text.rstrip(".").split(".")
+    return _LABELS.fullmatch(text) is not None and len(text) <= 253 and max(map(len, labels)) <= 63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsAddress:
+    """Whatever DNS finds under a name: A and AAAA records with `port`, or SRV records, which bring theirs.
+
+    An endpoint that is written so stands for as many as are found; nothing is found before it is served.
+    """
+
+    name: str
+    port: int | None = None
+
+    def __post_init__(self) -> None:
+        if not is_host_name(self.name):
+            raise ValueError(f"{self.name!r} is not a name that DNS can be asked for")
+        if self.name.rstrip(".").rpartition(".")[2].isdigit():
+            raise ValueError(f"{self.name} is an address, not a name: write it without `dns:`")
+        if self.port is None and not _SERVICE.fullmatch(self.name):
+            raise ValueError(
+                f"dns:{self.name} has no port, and is not `_service._proto.name` as SRV records are"
+            )
+        if self.port is not None and _SERVICE.fullmatch(self.name):
+            raise ValueError(f"SRV records bring their own ports: write dns:{self.name} without one")
+        if self.port is not None and not 1 <= self.port <= 65535:
+            raise ValueError(f"port {self.port} is not in 1-65535")
+
+    def __str__(self) -> str:
+        return f"dns:{self.name}" if self.port is None else f"dns:{self.name}:{self.port}"
+
+
+def parse_endpoint_address(text: str) -> Address | DnsAddress:
+    """Reads what an endpoint may be: `dns:NAME:PORT`, `dns:_service._proto.NAME`, or a plain address."""
+    if not text.startswith("dns:"):
+        return parse_address(text)
+    name, colon, port = text.removeprefix("dns:").partition(":")
+    if not colon:
+        return DnsAddress(name=name)
+    if not port.isascii() or not port.isdigit() or len(port) > 5:
+        raise ValueError(f"{text!r} is not dns:NAME:PORT or dns:_service._proto.NAME")
+    return DnsAddress(name=name, port=int(port))
+
 
 def parse_address(text: str) -> Address:
     """Reads `host:port`, `[v6]:port` or `unix:/path`; raises ValueError that says what is wrong."""
     if text.startswith("unix:"):
         return UnixAddress(path=text.removeprefix("unix:"))
+    if text.startswith("dns:") and not text.removeprefix("dns:").isdigit():
+        raise ValueError(f"{text!r}: only an endpoint can be written with `dns:`")
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or len(port) > 5:
         raise ValueError(f"{text!r} is not host:port, [v6]:port or unix:/path")
@@ -63,12 +117,12 @@ def parse_address(text: str) -> Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One client listener of one Synapse process.
+    """One client listener of one Synapse process, or as many as DNS finds.
 
     `name` is what metrics, logs and `explain` call it: the address as written.
     """
 
-    address: Address
+    address: Address | DnsAddress
     weight: int = 1
     instance: str | None = None
     source: Source | None = field(default=None, compare=False)

@@ -15,7 +15,7 @@ from router.guard import AMBIGUOUS, CLOSED, Guard, could_reach, resolve_by_syste
 from router.request import RequestHead
 from router.settings import ClosedListener
 from router.settings import Guard as GuardSettings
-from router.table import Endpoint, TcpAddress, UnixAddress, parse_address
+from router.table import Endpoint, TcpAddress, UnixAddress, parse_address, parse_endpoint_address
 from tests.synapse_tree import reached
 
 NAMES = {
@@ -209,6 +209,21 @@ def test_an_address_and_a_listener_are_compared_without_asking_for_names(
     address: str, listener: str, *, reaches: bool
 ) -> None:
     assert could_reach(parse_address(address), parse_address(listener)) is reaches
+
+
+def test_what_dns_finds_is_judged_by_what_is_known_before() -> None:
+    watching = guard("10.0.0.5:18200")
+    assert watching.judge(parse_endpoint_address("dns:worker.example:9093")) is not None
+    assert watching.judge(parse_endpoint_address("dns:db.example:18200")) is not None
+    assert watching.judge(parse_endpoint_address("dns:db.example:8008")) is None
+    assert watching.judge(parse_endpoint_address("dns:_http._tcp.db.example")) is None
+
+
+def test_a_target_of_a_service_is_judged_without_being_resolved() -> None:
+    watching = guard("db.example:18200")
+    assert watching.judge_sockaddr(("worker.example", 9093)) is not None
+    assert watching.judge_sockaddr(("db.example", 18200)) is not None
+    assert watching.judge_sockaddr(("worker.example", 18200)) is None
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from router.errors import ConfigError, UnknownUpstream
 from router.table import (
     UNMATCHED,
     Address,
+    DnsAddress,
     Endpoint,
     HashKey,
     Pattern,
@@ -17,7 +18,9 @@ from router.table import (
     TcpAddress,
     UnixAddress,
     Upstream,
+    is_host_name,
     parse_address,
+    parse_endpoint_address,
 )
 
 MAIN = Upstream(name="main", endpoints=(Endpoint(address=TcpAddress(host="127.0.0.1", port=8008)),))
@@ -138,3 +141,61 @@ def test_the_fallback_is_where_the_last_route_goes() -> None:
     assert RouteTable(routes=(route("a", "other"), route("b")), upstreams=upstreams).fallback is MAIN
     assert RouteTable(routes=(route("a", "other"), refusing), upstreams=upstreams).fallback is other
     assert RouteTable(routes=(refusing,), upstreams=upstreams).fallback is None
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("dns:synapse:8008", DnsAddress(name="synapse", port=8008)),
+        ("dns:a-b.example.:1", DnsAddress(name="a-b.example.", port=1)),
+        ("dns:project_synapse_1:8008", DnsAddress(name="project_synapse_1", port=8008)),
+        ("dns:_http._tcp.synapse.example", DnsAddress(name="_http._tcp.synapse.example")),
+        ("synapse:8008", TcpAddress(host="synapse", port=8008)),
+        ("unix:/run/x.sock", UnixAddress(path="/run/x.sock")),
+    ],
+)
+def test_an_endpoint_may_be_found_by_dns(text: str, address: Address | DnsAddress) -> None:
+    assert parse_endpoint_address(text) == address
+    assert str(address) == text
+    assert Endpoint(address=address).name == text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("dns:synapse", "has no port"),
+        ("dns:8008", "an address, not a name"),
+        ("dns:", "not a name"),
+        ("dns::8008", "not a name"),
+        ("dns:_http.synapse", "has no port"),
+        ("dns:_http._tcp", "has no port"),
+        ("dns:_http._tcp.synapse:8008", "bring their own ports"),
+        ("dns:10.0.0.5:8008", "an address, not a name"),
+        ("dns:[::1]:8008", "is not dns:NAME:PORT"),
+        ("dns:synapse:http", "is not dns:NAME:PORT"),
+        ("dns:synapse:0", "not in 1-65535"),
+        ("dns:synapse:65536", "not in 1-65535"),
+        ("dns:a..b:8008", "not a name"),
+        ("dns:-a:8008", "not a name"),
+        ("dns:a/b:8008", "not a name"),
+        (f"dns:{'a' * 64}:8008", "not a name"),
+        ("dns:\u00fc.example:8008", "not a name"),
+    ],
+)
+def test_what_dns_cannot_be_asked_for(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        parse_endpoint_address(text)
+
+
+def test_only_an_endpoint_may_be_found_by_dns() -> None:
+    for text in ("dns:synapse:8008", "dns:_http._tcp.synapse"):
+        with pytest.raises(ValueError, match="only an endpoint"):
+            parse_address(text)
+    assert parse_address("dns:8008") == TcpAddress(host="dns", port=8008)
+    assert parse_address("dns.example:8008") == TcpAddress(host="dns.example", port=8008)
+
+
+def test_the_length_of_a_host_name() -> None:
+    label = "a" * 63
+    assert is_host_name(".".join([label] * 3 + ["a" * 61]))
+    assert not is_host_name(".".join([label] * 3 + ["a" * 62]))

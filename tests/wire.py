@@ -22,8 +22,10 @@ from router.routing.snapshot import Snapshot
 from router.server.listener import ProxyServer
 from router.settings import Config, Settings
 from router.table import Endpoint, Pattern, Policy, Route, RouteTable, TcpAddress, UnixAddress, Upstream
+from router.upstream.names import Names
 from router.upstream.pool import Pool
 from router.upstream.state import EndpointStates
+from tests.known_names import KnownNames
 
 PATIENCE = 5.0
 """Seconds that a peer waits for bytes before the test fails."""
@@ -190,6 +192,8 @@ class Proxy:
 
     def __init__(self, table: RouteTable, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
+        self.resolver = KnownNames(localhost=["127.0.0.1"])
+        self.names = Names(self.resolver, self.settings.resolver, clock=lambda: self.now, say=lambda _: None)
         self.config = Config(table=table, settings=self.settings)
         self.now = 1000.0
         self.recorder = Recorder()
@@ -201,6 +205,7 @@ class Proxy:
         self.pool = Pool(
             loop=asyncio.get_running_loop(),
             judge=Guard(self.settings.guard).judge_sockaddr,
+            book=self.names,
             clock=lambda: self.now,
             idle_limit=self.settings.timeouts.upstream_idle,
         )
@@ -269,6 +274,7 @@ class Proxy:
             peer.close()
         await self._until_empty()
         self.pool.close()
+        await self.names.close()
         await settle()
         for _ in range(HORIZON + 1):
             self.deadlines.tick()

@@ -18,14 +18,16 @@ Behaviour = Callable[[Peer], Awaitable[None]]
 class Worker:
     """Listens on a free port, or on a unix socket."""
 
-    def __init__(self, path: str | None = None, *, kernel: int = 0, port: int = 0) -> None:
+    def __init__(
+        self, path: str | None = None, *, kernel: int = 0, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self.sock = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
         bound_buffers(self.sock, kernel)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.sock.setblocking(False)
-        self.sock.bind(path or ("127.0.0.1", port))
+        self.sock.bind(path or (host, port))
         self.sock.listen(128)
-        self.endpoint = unix(path) if path else tcp(self.sock.getsockname()[1])
+        self.endpoint = unix(path) if path else tcp(self.sock.getsockname()[1], host)
         self.peers: list[Peer] = []
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -60,6 +60,7 @@ class _Admin:
             endpoints=state.endpoints_up,
             open_connections=state.open_connections,
             log_dropped=state.log_dropped,
+            resolutions=state.resolutions,
         )
         self._registry = new_registry(collector)
 

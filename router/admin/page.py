@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from html import escape
 
 from router.admin.misroutes import MisrouteStatus, alarming
-from router.admin.status import EndpointStatus, FailureStatus, RouteStatus, Status, age, count, utc
+from router.admin.status import (
+    EndpointStatus,
+    FailureStatus,
+    NameStatus,
+    RouteStatus,
+    Status,
+    age,
+    count,
+    utc,
+)
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8886; --good: #1a7f37; --bad: #cf222e; --quiet: #59636e; }
@@ -149,6 +158,12 @@ def _sections(status: Status) -> tuple[Section, ...]:
         rows=tuple(_misroute_cells(status, each) for each in status.misroutes),
         empty="None noticed since the start.",
     )
+    names = Section(
+        title="Names",
+        columns=("Name", "Stands for", "Answered", "Asked again", "Trouble"),
+        numbers=frozenset(),
+        rows=tuple(_name_cells(status, each) for each in status.names),
+    )
     routes = Section(
         title="Routes",
         columns=(
@@ -172,7 +187,7 @@ def _sections(status: Status) -> tuple[Section, ...]:
         rows=tuple(map(_failure_cells, status.failures)),
         empty="None since the start.",
     )
-    return endpoints, misroutes, routes, failures
+    return endpoints, *([names] if status.names else []), misroutes, routes, failures
 
 
 def _endpoint_cells(status: Status, each: EndpointStatus) -> tuple[str, ...]:
@@ -197,6 +212,16 @@ def _misroute_cells(status: Status, each: MisrouteStatus) -> tuple[str, ...]:
         each.request,
         f"{each.status}",
         each.meaning,
+    )
+
+
+def _name_cells(status: Status, each: NameStatus) -> tuple[str, ...]:
+    return (
+        each.name,
+        ", ".join(each.found) or "nothing",
+        "never" if each.answered is None else f"{age(status.time - each.answered)} ago",
+        f"in {age(each.next - status.time)}",
+        "; ".join(([each.error] if each.error else []) + list(each.closed)),
     )
 
 

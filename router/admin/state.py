@@ -9,6 +9,7 @@ from router.observe.metrics import Metrics
 from router.observe.misroutes import Misroutes
 from router.routing.snapshot import Snapshot
 from router.settings import Config
+from router.upstream.discovery import NameState
 from router.upstream.state import EndpointStates
 
 
@@ -30,6 +31,7 @@ class AdminState:
     log_dropped: Callable[[], int]
     draining: Callable[[], bool]
     wall_clock: Callable[[], float]
+    names: Callable[[], tuple[NameState, ...]] = tuple
 
     def endpoints_up(self) -> list[tuple[str, str, bool]]:
         """Upstream, endpoint and whether it is up, for every endpoint of every upstream."""
@@ -37,6 +39,14 @@ class AdminState:
             (upstream.name, endpoint.name, self.states.is_up(endpoint))
             for upstream in self.snapshot().table.upstreams.values()
             for endpoint in upstream.endpoints
+        ]
+
+    def resolutions(self) -> list[tuple[str, str, int]]:
+        """Name, how its questions ended, and how many did."""
+        return [
+            (each.name, result, count)
+            for each in self.names()
+            for result, count in (("ok", each.ok), ("failed", each.failed))
         ]
 
     def upstreams_down(self) -> list[str]:

@@ -45,6 +45,23 @@ class UpstreamStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NameStatus:
+    """One name that endpoints are written with, and the addresses, or targets and ports, that it stands for.
+
+    `closed` has what of it the guard refuses, with the reason. `error` is why the last question failed;
+    `found` is then what was known before. `answered` and `next` are seconds since 1970, of the last answer
+    (None before the first) and of the next question.
+    """
+
+    name: str
+    found: tuple[str, ...]
+    closed: tuple[str, ...]
+    error: str
+    answered: float | None
+    next: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteStatus:
     """What was counted for one route since the start, all its lines together.
 
@@ -101,6 +118,7 @@ class Status:
     in_flight: int
     log_dropped: int
     upstreams: tuple[UpstreamStatus, ...]
+    names: tuple[NameStatus, ...]
     routes: tuple[RouteStatus, ...]
     failures: tuple[FailureStatus, ...]
     misroutes: tuple[MisrouteStatus, ...]
@@ -135,6 +153,7 @@ def status_of(state: AdminState) -> Status:
         in_flight=in_flight,
         log_dropped=state.log_dropped(),
         upstreams=upstreams,
+        names=_names(state, now),
         routes=_routes(state),
         failures=tuple(FailureStatus(**each._asdict()) for each in reversed(state.metrics.failures)),
         misroutes=misroutes,
@@ -167,6 +186,20 @@ def _upstream(state: AdminState, upstream: Upstream) -> UpstreamStatus:
         upstream=upstream.name,
         policy=upstream.policy.kind.value,
         endpoints=tuple(live_state(state, endpoint) for endpoint in upstream.endpoints),
+    )
+
+
+def _names(state: AdminState, now: float) -> tuple[NameStatus, ...]:
+    return tuple(
+        NameStatus(
+            name=each.name,
+            found=each.found,
+            closed=each.closed,
+            error=each.error,
+            answered=None if each.age is None else now - each.age,
+            next=now + each.due,
+        )
+        for each in state.names()
     )
 
 

@@ -9,7 +9,7 @@ from router.config.sections import is_loopback
 from router.guard import could_reach
 from router.synapse.deployment import MAIN, Deployment, Instance
 from router.synapse.listener import Listener
-from router.table import Address, Endpoint, UnixAddress
+from router.table import Address, DnsAddress, Endpoint, UnixAddress
 
 Owner = tuple[Instance, Listener]
 
@@ -45,8 +45,10 @@ class Known:
             for listener in instance.client_listeners
         ]
 
-    def owners(self, address: Address) -> list[Owner]:
+    def owners(self, address: Address | DnsAddress) -> list[Owner]:
         """The client listeners that an endpoint at that address may be; wildcards make for several."""
+        if isinstance(address, DnsAddress):
+            return []
         return [
             (instance, listener)
             for name in self._instances
@@ -54,12 +56,14 @@ class Known:
             if any(could_reach(address, each) for each in listener.addresses)
         ]
 
-    def comparable(self, address: Address) -> bool:
+    def comparable(self, address: Address | DnsAddress) -> bool:
         """Whether the files would tell of a listener there.
 
         They would of this machine's, and of a host that they name. Another host's name is resolved
         elsewhere, and between it and Synapse a container may translate the port.
         """
+        if isinstance(address, DnsAddress):
+            return False
         return isinstance(address, UnixAddress) or is_loopback(address) or address.host in self._hosts
 
     def instance_of(self, endpoint: Endpoint) -> str | None:

@@ -280,6 +280,11 @@ _WORKERS = (
         title="requests for a resource that the listener does not have",
         why="Synapse answers 404 to a path whose resource the listener does not name",
     ),
+    Code(
+        code="W214",
+        title="a key that does not fit endpoints found by DNS",
+        why="a `dns:` stands for as many endpoints as DNS finds, and nobody knows which one would be meant",
+    ),
 )
 
 

@@ -21,11 +21,11 @@ from router.guard import WAY_OUT, Guard
 from router.routing.matcher import Matcher
 from router.settings import Config, Settings
 from router.synapse.deployment import Deployment
-from router.table import Address, Endpoint, PathForm, Route, RouteTable, Upstream
+from router.table import Address, DnsAddress, Endpoint, PathForm, Route, RouteTable, Upstream
 
 KEYS = (
-    "listen", "admin", "match", "guard", "synapse", "limits", "timeouts", "health", "access_log",
-    "drain_timeout", "upstreams", "routes",
+    "listen", "admin", "match", "guard", "synapse", "limits", "timeouts", "health", "resolver",
+    "access_log", "drain_timeout", "upstreams", "routes",
 )  # fmt: skip
 Addresses = tuple[Address, ...]
 
@@ -137,7 +137,7 @@ def _judge(endpoints: Iterable[Endpoint], settings: Settings, findings: Findings
                 endpoint.source,
                 fix=WAY_OUT,
             )
-        if loops(settings, endpoint.address):
+        if not isinstance(endpoint.address, DnsAddress) and loops(settings, endpoint.address):
             findings.add(
                 "W205",
                 f"{endpoint.name} is where the router itself listens",

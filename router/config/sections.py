@@ -8,6 +8,7 @@ import ipaddress
 from router.config.fields import Fields, mapping, one_or_more
 from router.config.findings import Findings, suggest
 from router.config.nodes import Items, Mapping, Node, Scalar
+from router.config.resolver import resolver
 from router.config.values import address, seconds, short, size, whole, word, yes_or_no
 from router.settings import ClosedListener, Guard, Health, Limits, Settings, Timeouts
 from router.table import Address, TcpAddress, UnixAddress, parse_address
@@ -59,6 +60,7 @@ def read_settings(
         timeouts=_timeouts(fields.get("timeouts"), findings),
         health=_health(fields.get("health"), findings),
         guard=dataclasses.replace(_guard(fields.get("guard"), findings), closed=closed),
+        resolver=resolver(fields.get("resolver"), findings),
         access_log=_access_log(log, findings) if log else default.access_log,
         drain_timeout=default.drain_timeout if drained is None else drained,
     )

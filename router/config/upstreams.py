@@ -9,8 +9,8 @@ from types import MappingProxyType
 from router.config.fields import Fields, mapping
 from router.config.findings import Findings, Related
 from router.config.nodes import Entry, Mapping, Node, Scalar
-from router.config.values import address, choice, kind_of, short, whole, word
-from router.table import Address, Endpoint, HashKey, Policy, PolicyKind, TcpAddress, Upstream
+from router.config.values import choice, endpoint_address, kind_of, short, whole, word
+from router.table import Address, DnsAddress, Endpoint, HashKey, Policy, PolicyKind, TcpAddress, Upstream
 
 POLICIES = MappingProxyType({kind.value: kind.name for kind in PolicyKind})
 
@@ -170,7 +170,7 @@ def _endpoints(fields: Fields, key: Scalar, findings: Findings) -> tuple[Endpoin
     if not nodes:
         _no_endpoints(key, findings)
     read = [_endpoint(item, findings) for item in nodes]
-    found: dict[Address, Endpoint] = {}
+    found: dict[Address | DnsAddress, Endpoint] = {}
     for endpoint in (one for one in read if one is not None):
         if endpoint.address in found:
             first = found[endpoint.address].source
@@ -189,6 +189,7 @@ def _endpoint(node: Node, findings: Findings) -> Endpoint | None:
     weight: int | None = 1
     instance: str | None = None
     place: Node | None = node
+    fields: Fields | None = None
     if not isinstance(node, Scalar):
         fields = mapping(
             node,
@@ -205,13 +206,27 @@ def _endpoint(node: Node, findings: Findings) -> Endpoint | None:
         named = fields.get("instance")
         scalar = word(named, findings, "`instance`") if named else None
         instance = name(scalar, findings, "an instance") if scalar else None
-    where = address(place, findings, "an endpoint") if place else None
+    where = endpoint_address(place, findings, "an endpoint") if place else None
     if where is None or weight is None or place is None:
+        return None
+    if isinstance(where, DnsAddress) and fields is not None and not _fits_dns(where, fields, findings):
         return None
     if isinstance(where, TcpAddress) and where.port == 0:
         findings.add("S013", "an endpoint has no port 0", place.source, fix="write the worker's port")
         return None
     return Endpoint(address=where, weight=weight, instance=instance, source=place.source)
+
+
+def _fits_dns(where: DnsAddress, fields: Fields, findings: Findings) -> bool:
+    """Whether nothing stands beside a `dns:` that only one endpoint, or none, could have."""
+    wrong = []
+    if "instance" in fields.keys:
+        wrong.append(("instance", "may stand for several endpoints, and one instance has one", "remove it"))
+    if "weight" in fields.keys and where.port is None:
+        wrong.append(("weight", "stands for SRV records, which bring their own weights", "remove it"))
+    for key, why, fix in wrong:
+        findings.add("W214", f"`{key}` beside {where}: it {why}", fields.place(key), fix=fix)
+    return not wrong
 
 
 def unused(upstreams: MappingType[str, Upstream], used: frozenset[str], findings: Findings) -> None:

@@ -6,11 +6,13 @@ A word means the same with quotes and without; nothing is typed before somebody 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from collections.abc import Mapping as MappingType
+from typing import TypeVar
 
 from router.config.findings import Findings, suggest
 from router.config.nodes import Items, Node, Scalar
-from router.table import Address, parse_address
+from router.table import Address, DnsAddress, is_host_name, parse_address, parse_endpoint_address
 
 _NUMBER = re.compile(r"[0-9]+(?:_[0-9]+)*")
 _SIZE = re.compile(r"([0-9]+(?:_[0-9]+)*) ?([A-Za-z]*)")
@@ -36,6 +38,8 @@ MOST = 2**53
 LONGEST = 366 * 86400.0
 """A year in seconds: a longer time is a slip of the hand, and clocks overflow somewhere."""
 
+
+_Parsed = TypeVar("_Parsed", bound=Address | DnsAddress)
 
 _OFF_BY_A_UNIT = "a limit that is off by its unit is off by a factor of a thousand"
 
@@ -158,20 +162,37 @@ def yes_or_no(node: Node, findings: Findings, what: str) -> bool | None:
 
 def address(node: Node, findings: Findings, what: str) -> Address | None:
     """`host:port`, `[v6]:port` or `unix:/path`."""
+    return _address(node, findings, what, parse_address)
+
+
+def endpoint_address(node: Node, findings: Findings, what: str) -> Address | DnsAddress | None:
+    """The same, or `dns:NAME:PORT`, or `dns:_service._proto.NAME`."""
+    return _address(node, findings, what, parse_endpoint_address)
+
+
+def _address(node: Node, findings: Findings, what: str, parse: Callable[[str], _Parsed]) -> _Parsed | None:
     scalar = word(node, findings, what)
     if scalar is None:
         return None
     try:
-        parsed = parse_address(scalar.text)
         if not scalar.text.isprintable() or " " in scalar.text:
             raise ValueError(f"{short(scalar.text)!r} holds a character that no address has")
+        return parse(scalar.text)
     except ValueError as error:
-        findings.add("S013", str(error), scalar.source, fix=_address_hint(scalar.text))
-        return None
-    return parsed
+        findings.add("S013", str(error), scalar.source, fix=_address_hint(scalar.text, what))
+    return None
 
 
-def _address_hint(text: str) -> str:
+def _address_hint(text: str, what: str) -> str:
+    if text.startswith("dns:"):
+        name = text.removeprefix("dns:").partition(":")[0]
+        if what != "an endpoint":
+            return "write the address itself"
+        if name.startswith("_"):
+            return "write `dns:_http._tcp.synapse.example` for SRV records, or `dns:synapse.example:8008`"
+        if not name.isdigit() and is_host_name(name):
+            return f"write `dns:{name}:8008`, with the worker's port"
+        return "write `dns:synapse.example:8008`, or `dns:_http._tcp.synapse.example` for SRV records"
     if text.isascii() and text.isdigit():
         return f"write `127.0.0.1:{text}`" if len(text) <= 5 else "write host:port"
     if "://" in text:

@@ -19,12 +19,16 @@ from router.observe.misroutes import Misroutes
 EndpointUp = tuple[str, str, bool]
 """An upstream's name, an endpoint's name, and whether it is up."""
 
+Resolution = tuple[str, str, int]
+"""A name that DNS is asked for, how the questions ended, and how many did."""
+
 
 class RouterCollector(Collector):
     """Reads one process's metrics, and what others know, when it is asked.
 
     `endpoints` gives every endpoint of every upstream with whether it is up, `open_connections` the
-    clients' connections, `log_dropped` the access log's `dropped`, `digest` the configuration's.
+    clients' connections, `log_dropped` the access log's `dropped`, `digest` the configuration's,
+    `resolutions` how often each name was asked for.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class RouterCollector(Collector):
         endpoints: Callable[[], Iterable[EndpointUp]],
         open_connections: Callable[[], int],
         log_dropped: Callable[[], int],
+        resolutions: Callable[[], Iterable[Resolution]] = tuple,
     ) -> None:
         self._metrics = metrics
         self._misroutes = misroutes
@@ -45,6 +50,7 @@ class RouterCollector(Collector):
         self._endpoints = endpoints
         self._open_connections = open_connections
         self._log_dropped = log_dropped
+        self._resolutions = resolutions
 
     def collect(self) -> Iterator[Metric]:
         """All families, with those that have no series yet."""
@@ -60,6 +66,14 @@ class RouterCollector(Collector):
         for upstream, endpoint, is_up in self._endpoints():
             up.add_metric((upstream, endpoint), int(is_up))
         yield up
+        resolutions = CounterMetricFamily(
+            "router_resolutions",
+            "Questions for names of endpoints, by whether they were answered.",
+            labels=("name", "result"),
+        )
+        for name, result, count in self._resolutions():
+            resolutions.add_metric((name, result), count)
+        yield resolutions
         yield GaugeMetricFamily(
             "router_open_connections", "Connections that clients hold.", value=self._open_connections()
         )

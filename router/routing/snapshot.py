@@ -21,22 +21,35 @@ class Snapshot:
     `targets` has one entry for each route, in the table's order.
     """
 
-    __slots__ = ("generation", "guard", "matcher", "table", "targets")
+    __slots__ = ("balancers", "generation", "guard", "matcher", "table", "targets")
 
-    def __init__(self, *, table: RouteTable, guard: Guard, generation: int) -> None:
+    def __init__(
+        self, *, table: RouteTable, guard: Guard, generation: int, before: Snapshot | None = None
+    ) -> None:
+        """`before` is a snapshot of the same routes and guard, whose parts are used again where they fit."""
         self.table = table
         self.guard = guard
         self.generation = generation
-        self.matcher = Matcher(table.routes)
-        balancers: Mapping[str, Balancer] = MappingProxyType(
-            {name: balancer_for(upstream) for name, upstream in table.upstreams.items()}
+        self.matcher: Matcher = before.matcher if before is not None else Matcher(table.routes)
+        kept = before.balancers if before is not None else {}
+        old = before.table.upstreams if before is not None else {}
+        self.balancers: Mapping[str, Balancer] = MappingProxyType(
+            {
+                name: kept[name] if name in kept and upstream is old[name] else balancer_for(upstream)
+                for name, upstream in table.upstreams.items()
+            }
         )
-        self.targets = tuple(_target(route, table, balancers) for route in table.routes)
+        self.targets = tuple(_target(route, table, self.balancers) for route in table.routes)
 
     @classmethod
     def build(cls, table: RouteTable, guard: GuardSettings | None = None, *, generation: int = 0) -> Snapshot:
         """From values alone; raises InvalidPattern, or ConfigError for patterns that don't fit."""
         return cls(table=table, guard=Guard(guard or GuardSettings()), generation=generation)
+
+    def with_upstreams(self, upstreams: Mapping[str, Upstream]) -> Snapshot:
+        """The next generation: the same routes to other endpoints, without compiling a pattern again."""
+        table = RouteTable(routes=self.table.routes, upstreams=upstreams)
+        return Snapshot(table=table, guard=self.guard, generation=self.generation + 1, before=self)
 
 
 def _target(route: Route, table: RouteTable, balancers: Mapping[str, Balancer]) -> Target:

@@ -106,3 +106,35 @@ def unlink(addresses: Iterable[Address]) -> None:
     for address in addresses:
         if isinstance(address, UnixAddress):
             Path(address.path).unlink(missing_ok=True)
+
+
+def name_of(sock: socket.socket) -> tuple[str, int] | str:
+    """Where a socket listens: the path of a unix socket, else host and port."""
+    name = sock.getsockname()
+    return str(name) if sock.family == socket.AF_UNIX else (str(name[0]), int(name[1]))
+
+
+def is_listened_on(listeners: Iterable[tuple[str, int] | str], address: tuple[str, int] | str) -> bool:
+    """Whether a connection to the address would reach one of these listeners.
+
+    A wildcard listener is on every address of this machine: those that a socket can be bound to.
+    """
+    if isinstance(address, str):
+        return address in listeners
+    host, port = address
+    for own in listeners:
+        if isinstance(own, tuple) and own[1] == port:
+            everywhere = own[0] in ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
+            if host == own[0] or (everywhere and _is_local(host)):
+                return True
+    return False
+
+
+def _is_local(host: str) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except (OSError, UnicodeError):
+        return False
+    return True

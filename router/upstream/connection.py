@@ -82,7 +82,8 @@ class UpstreamConnection(asyncio.Protocol):
     """A kept-alive connection to one endpoint.
 
     `answered` tells whether a byte of the current answer has come, `reused` whether an earlier
-    request was answered here: both decide whether a lost request may be sent again.
+    request was answered here: both decide whether a lost request may be sent again. `address` is where
+    it leads, `outdated` whether the endpoint is no longer there, so that no other request is sent on it.
     """
 
     __slots__ = (
@@ -100,16 +101,20 @@ class UpstreamConnection(asyncio.Protocol):
         "_searched",
         "_sink",
         "_transport",
+        "address",
         "answered",
         "endpoint",
         "idle_since",
+        "outdated",
         "reused",
     )
 
     def __init__(self, endpoint: Endpoint, owner: ConnectionOwner) -> None:
         self.endpoint = endpoint
+        self.address = ""
         self.answered = False
         self.reused = False
+        self.outdated = False
         self.idle_since = 0.0
         self._owner = owner
         self._transport: asyncio.Transport | None = None

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from router.errors import ConnectFailed, OutOfResources, UpstreamError
 from router.http1.responses import ResponseMessage
 from router.settings import Health
-from router.table import Endpoint, UnixAddress
+from router.table import DnsAddress, Endpoint, UnixAddress
 from router.upstream.connection import UpstreamConnection
 from router.upstream.pool import Pool
 from router.upstream.state import EndpointStates
@@ -92,7 +92,7 @@ class Probe:
 
 
 class HealthChecker:
-    """Asks every endpoint again and again, one task for each address."""
+    """Asks every endpoint again and again, one task for each address; a `dns:` is none before it is found."""
 
     __slots__ = ("_endpoints", "_late", "_pool", "_settings", "_states", "_tasks")
 
@@ -104,16 +104,16 @@ class HealthChecker:
         states: EndpointStates,
         pool: Pool,
     ) -> None:
-        self._endpoints = tuple({endpoint.name: endpoint for endpoint in endpoints}.values())
+        self._endpoints = _to_ask(endpoints)
         self._settings = settings
         self._states = states
         self._pool = pool
         self._late: dict[str, int] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] | None = None
 
     async def check_all(self) -> None:
         """Asks every endpoint once, side by side."""
-        await asyncio.gather(*(self.check(endpoint) for endpoint in self._endpoints))
+        await asyncio.gather(*(self.check(endpoint) for endpoint in self._endpoints.values()))
 
     async def check(self, endpoint: Endpoint) -> None:
         """Asks one endpoint and notes what it says."""
@@ -149,9 +149,24 @@ class HealthChecker:
 
     def start(self) -> None:
         """Begins to ask for good."""
-        self._tasks = [asyncio.create_task(self._watch(endpoint)) for endpoint in self._endpoints]
+        self._tasks = {}
+        self.watch(self._endpoints.values())
 
-    async def _watch(self, endpoint: Endpoint) -> None:
+    def watch(self, endpoints: Iterable[Endpoint]) -> None:
+        """From now on these: who is new is asked at once, who is gone no more; the others see no change."""
+        known, self._endpoints = self._endpoints, _to_ask(endpoints)
+        if self._tasks is None:
+            return
+        for name in self._tasks.keys() - self._endpoints.keys():
+            self._tasks.pop(name).cancel()
+            self._late.pop(name, None)
+        for name, endpoint in self._endpoints.items():
+            if name not in self._tasks:
+                self._tasks[name] = asyncio.create_task(self._watch(endpoint, at_once=name not in known))
+
+    async def _watch(self, endpoint: Endpoint, *, at_once: bool) -> None:
+        if at_once:
+            await self.check(endpoint)
         while True:
             up = self._states.state(endpoint).up
             interval = self._settings.interval
@@ -160,6 +175,11 @@ class HealthChecker:
 
     async def stop(self) -> None:
         """Asks no more."""
-        for task in self._tasks:
+        tasks, self._tasks = (self._tasks or {}).values(), None
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _to_ask(endpoints: Iterable[Endpoint]) -> dict[str, Endpoint]:
+    return {each.name: each for each in endpoints if not isinstance(each.address, DnsAddress)}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from router.errors import ConnectFailed, OutOfResources, ReplicationExposed, RouterError
-from router.table import Endpoint, TcpAddress, UnixAddress
+from router.errors import ConnectFailed, LookupFailed, OutOfResources, ReplicationExposed, RouterError
+from router.guard import numeric
+from router.table import DnsAddress, Endpoint, UnixAddress
 from router.upstream.connection import UpstreamConnection
 
 MAX_IDLE = 256
@@ -25,6 +24,16 @@ SocketAddress = tuple[str, int] | str
 
 Judge = Callable[[SocketAddress], str | None]
 """The guard, as a socket needs it: why the address is a replication listener, None where it is not."""
+
+
+class AddressBook(Protocol):
+    """Who knows what hosts stand for."""
+
+    def known(self, host: str) -> tuple[str, ...]:
+        """Its addresses in the order in which they are tried; none where it has none yet."""
+
+    async def ask_again(self, host: str) -> tuple[str, ...]:
+        """The same, asked anew if that was not done just now; raises LookupFailed where there are none."""
 
 
 class ConnectWaiter(Protocol):
@@ -43,18 +52,31 @@ class Pool:
     Only a new connection costs a task; a request on a kept one costs a list's pop and append.
     """
 
-    __slots__ = ("_clock", "_connecting", "_idle", "_idle_limit", "_judge", "_loop", "_open")
+    __slots__ = (
+        "_book",
+        "_changes",
+        "_clock",
+        "_connecting",
+        "_idle",
+        "_idle_limit",
+        "_judge",
+        "_loop",
+        "_open",
+    )
 
     def __init__(
         self,
         *,
         loop: asyncio.AbstractEventLoop,
         judge: Judge,
+        book: AddressBook,
         clock: Callable[[], float],
         idle_limit: float,
     ) -> None:
         self._loop = loop
         self._judge = judge
+        self._book = book
+        self._changes = 0
         self._clock = clock
         self._idle_limit = idle_limit
         self._idle: dict[str, list[UpstreamConnection]] = {}
@@ -72,6 +94,9 @@ class Pool:
 
     def release(self, connection: UpstreamConnection) -> None:
         """Keeps an idle connection for the next request, up to `MAX_IDLE` of them."""
+        if connection.outdated:
+            connection.abort()
+            return
         connection.idle_since = self._clock()
         idle = self._idle.setdefault(connection.endpoint.name, [])
         if len(idle) < MAX_IDLE:
@@ -93,9 +118,30 @@ class Pool:
             while idle and idle[0].idle_since < oldest:
                 idle[0].abort()
 
+    def drop_outdated(self, leads_to: Mapping[str, frozenset[str] | None]) -> None:
+        """Closes idle connections that lead where no endpoint is any more; those with a request end with it.
+
+        `leads_to` has the addresses of each endpoint by its name, None for wherever a connection leads.
+        """
+        self._changes += 1
+        for name in self._idle.keys() - leads_to.keys():
+            for connection in tuple(self._idle[name]):
+                connection.abort()
+            del self._idle[name]
+        for connection in tuple(self._open):
+            name = connection.endpoint.name
+            addresses = leads_to.get(name)
+            if name in leads_to and (addresses is None or connection.address in addresses):
+                continue
+            connection.outdated = True
+            if connection in self._idle.get(name, ()):
+                connection.abort()
+
     def has_connection(self, endpoint: Endpoint) -> bool:
-        """Whether any connection to the endpoint is open, which shows that it is up."""
-        return any(connection.endpoint.name == endpoint.name for connection in self._open)
+        """Whether any connection to where the endpoint is now is open, which shows that it is up."""
+        return any(
+            connection.endpoint.name == endpoint.name and not connection.outdated for connection in self._open
+        )
 
     def connect(self, endpoint: Endpoint, waiter: ConnectWaiter) -> asyncio.Task[None]:
         """Opens a new connection for the waiter; cancelling the task gives it up."""
@@ -105,49 +151,63 @@ class Pool:
         return task
 
     async def _connect(self, endpoint: Endpoint, waiter: ConnectWaiter) -> None:
+        changes = self._changes
         try:
             connection = await self._open_connection(endpoint)
-        except (OSError, ValueError, RouterError) as error:  # a name that IDNA refuses is a ValueError
+        except (OSError, ValueError, RouterError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            ours = isinstance(error, OSError) and error.errno in OUR_OWN_SHORTAGE
-            failed = OutOfResources if ours else ConnectFailed
+            failed = OutOfResources if _is_our_shortage(error) else ConnectFailed
             waiter.on_connect_failed(failed(f"{endpoint.name}: {reason}"))
             return
         if not connection.is_open:
             waiter.on_connect_failed(ConnectFailed(f"{endpoint.name}: closed as soon as it was open"))
             return
+        # A name may have moved meanwhile: then it serves this request and no other.
+        connection.outdated = self._changes != changes
         self._open.add(connection)
         waiter.on_connected(connection)
 
     async def _open_connection(self, endpoint: Endpoint) -> UpstreamConnection:
+        """To the first address that takes it; a host that refuses at all of them may just have moved."""
         address = endpoint.address
         connection = UpstreamConnection(endpoint, self)
         if isinstance(address, UnixAddress):
             self._refuse_replication(address.path)
             await self._loop.create_unix_connection(lambda: connection, address.path)
             return connection
-        last_error: OSError | None = None
-        for host, port in await self._resolve(address):
-            self._refuse_replication((host, port))
+        if isinstance(address, DnsAddress):
+            raise LookupFailed("nothing is found under this name")
+        number = _as_number(address.host)
+        tried = (number,) if number else self._book.known(address.host)
+        error = await self._try(connection, tried, address.port)
+        if error is not None and not number and not _is_our_shortage(error):
+            others = [each for each in await self._book.ask_again(address.host) if each not in tried]
+            if others:
+                error = await self._try(connection, others, address.port)
+        if error is not None:
+            raise error
+        return connection
+
+    async def _try(
+        self, connection: UpstreamConnection, hosts: Iterable[str], port: int
+    ) -> OSError | RouterError | None:
+        """One after the other, but for what the guard closes; None once connected, else what came last."""
+        error: OSError | RouterError = OSError("no address")
+        for host in hosts:
             try:
+                self._refuse_replication((host, port))
                 await self._loop.create_connection(lambda: connection, host, port)
-            except OSError as error:
-                last_error = error
+            except (OSError, ReplicationExposed) as failed:
+                error = failed
             else:
-                return connection
-        raise last_error or OSError(f"{address.host} has no address")
+                connection.address = host
+                return None
+        return error
 
     def _refuse_replication(self, address: SocketAddress) -> None:
         reason = self._judge(address)
         if reason is not None:
             raise ReplicationExposed(reason)
-
-    async def _resolve(self, address: TcpAddress) -> list[tuple[str, int]]:
-        try:
-            return [(str(ipaddress.ip_address(address.host)), address.port)]
-        except ValueError:
-            found = await self._loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-            return [(str(sockaddr[0]), int(sockaddr[1])) for *_, sockaddr in found]
 
     def close(self) -> None:
         """Gives up every connection, idle, busy or on its way."""
@@ -155,3 +215,13 @@ class Pool:
             task.cancel()
         for connection in tuple(self._open):
             connection.abort()
+
+
+def _is_our_shortage(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in OUR_OWN_SHORTAGE
+
+
+def _as_number(host: str) -> str | None:
+    """The address that the host is, in whatever form; None for a name."""
+    address = numeric(host)
+    return None if address is None else host if address.version == 6 else str(address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
 from router.table import Endpoint, Upstream
 
@@ -68,6 +69,16 @@ class EndpointStates:
     def rotate(self, upstream: Upstream, rotation: tuple[int, ...]) -> None:
         """Commits the step of a decision that was acted on."""
         self._rotations[upstream.name] = rotation
+
+    def begin_anew(self, upstream: str) -> None:
+        """Forgets round robin's weights of that upstream: they are of other endpoints."""
+        self._rotations.pop(upstream, None)
+
+    def keep(self, names: AbstractSet[str]) -> None:
+        """Forgets every other endpoint, once its last request has ended."""
+        for name in self._states.keys() - names:
+            if not self._states[name].in_flight:
+                del self._states[name]
 
     def mark_down(self, endpoint: Endpoint, reason: str) -> bool:
         """Takes the endpoint out of every choice; tells whether that is news."""

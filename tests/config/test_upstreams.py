@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from router.config.loader import load_bytes
-from router.table import Endpoint, HashKey, PolicyKind, TcpAddress, UnixAddress, Upstream
-from tests.config.files import marked, places
+from router.table import DnsAddress, Endpoint, HashKey, PolicyKind, TcpAddress, UnixAddress, Upstream
+from tests.config.files import fix, marked, places
 
 TWO = "endpoints: [127.0.0.1:8101, 127.0.0.1:8102]"
 
@@ -29,6 +29,27 @@ def test_endpoints_are_read_in_their_order() -> None:
         Endpoint(address=TcpAddress(host="h", port=80)),
     )
     assert upstream("{endpoints: 127.0.0.1:8101}").endpoints[0].source is not None
+
+
+def test_endpoints_that_dns_finds_are_kept_as_written() -> None:
+    read = upstream("{endpoints: ['dns:_http._tcp.synapse', {address: 'dns:worker:8008', weight: 2}]}")
+    assert read.endpoints == (
+        Endpoint(address=DnsAddress(name="_http._tcp.synapse")),
+        Endpoint(address=DnsAddress(name="worker", port=8008), weight=2),
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("dns:worker", "write `dns:worker:8008`"),
+        ("dns:8008", "write `dns:synapse.example:8008`"),
+        ("dns:_http", "for SRV records"),
+        ("dns:a b:1", "for SRV records"),
+    ],
+)
+def test_what_to_write_for_dns(written: str, words: str) -> None:
+    assert words in fix(table(f"{{endpoints: ['{written}']}}"), "S013")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +105,14 @@ def test_policies(written: str, kind: PolicyKind, key: HashKey | None) -> None:
         ("{policy: typo, endpoints: ['[::1]:9000']}", "H301", "'[::1]:9000'"),
         ("{endpoints: [127.0.0.1:8080]}", "W205", "127.0.0.1:8080"),
         ("{endpoints: [localhost:8081]}", "W205", "localhost:8081"),
+        ("{endpoints: ['dns:synapse']}", "S013", "'dns:synapse'"),
+        ("{endpoints: ['dns:_http._tcp.synapse:8008']}", "S013", "'dns:_http._tcp.synapse:8008'"),
+        ("{endpoints: ['dns:a..b:8008']}", "S013", "'dns:a..b:8008'"),
+        ("{endpoints: ['dns:synapse:9093']}", "H301", "'dns:synapse:9093'"),
+        ("{endpoints: ['dns:synapse:8008', 'dns:synapse:8008']}", "W203", "'dns:synapse:8008'"),
+        ("{endpoints: [{address: 'dns:synapse:8008', instance: generic1}]}", "W214", "generic1"),
+        ("{endpoints: [{address: 'dns:_http._tcp.synapse', weight: 2}]}", "W214", "2"),
+        ("{endpoints: [{address: 'dns:_http._tcp.synapse', instance: main}]}", "W214", "main"),
     ],
 )
 def test_what_is_wrong_is_marked(written: str, code: str, caret: str) -> None:
@@ -92,7 +121,14 @@ def test_what_is_wrong_is_marked(written: str, code: str, caret: str) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["{endpoints: [127.0.0.1:8999]}", "{endpoints: [127.0.0.1:10000]}", "{endpoints: [10.0.0.1:8080]}"],
+    [
+        "{endpoints: [127.0.0.1:8999]}",
+        "{endpoints: [127.0.0.1:10000]}",
+        "{endpoints: [10.0.0.1:8080]}",
+        "{endpoints: 'dns:synapse:8080'}",
+        "{endpoints: [{address: 'dns:synapse:8008', weight: 2}, 'dns:synapse:8009', synapse:8008]}",
+        "{endpoints: [{address: 'dns:_http._tcp.synapse'}]}",
+    ],
 )
 def test_near_misses_are_clean(written: str) -> None:
     assert places(table(written)) == []

@@ -26,6 +26,7 @@ NAMES = {
     "router_unrecognized_total": ("route", "upstream", "endpoint"),
     "router_misroutes_total": ("route", "upstream", "endpoint", "kind"),
     "router_endpoint_up": ("upstream", "endpoint"),
+    "router_resolutions_total": ("name", "result"),
     "router_open_connections": (),
     "router_log_dropped_total": (),
     "router_build_info": ("version",),
@@ -43,6 +44,7 @@ def scrape(metrics: Metrics, misroutes: Misroutes | None = None) -> str:
         endpoints=lambda: [("main", "127.0.0.1:8008", True), ("generic-worker", "127.0.0.1:8101", False)],
         open_connections=lambda: 7,
         log_dropped=lambda: 3,
+        resolutions=lambda: [("synapse", "ok", 4), ("synapse", "failed", 1)],
     )
     return generate_latest(new_registry(collector)).decode()
 
@@ -82,7 +84,7 @@ def samples() -> list[Sample]:
     ]
 
 
-def value(samples: list[Sample], name: str, **labels: str) -> float:
+def value(samples: list[Sample], name: str, /, **labels: str) -> float:
     (found,) = [sample.value for sample in samples if sample.name == name and sample.labels == labels]
     return found
 
@@ -102,6 +104,7 @@ def test_values_arrive(samples: list[Sample]) -> None:
     assert value(samples, "router_responses_bytes_total", route="sync") == 9
     assert value(samples, "router_endpoint_up", upstream="main", endpoint="127.0.0.1:8008") == 1
     assert value(samples, "router_endpoint_up", upstream="generic-worker", endpoint="127.0.0.1:8101") == 0
+    assert value(samples, "router_resolutions_total", name="synapse", result="failed") == 1
     assert value(samples, "router_open_connections") == 7
     assert value(samples, "router_log_dropped_total") == 3
     assert value(samples, "router_build_info", version="0.1.0") == 1

@@ -55,3 +55,19 @@ def test_generation_and_guard_are_the_caller_s() -> None:
 def test_a_pattern_that_re2_does_not_take_is_told_at_once() -> None:
     with pytest.raises(InvalidPattern, match=r"routes\.yaml:3"):
         Snapshot.build(table([route("^/(", line=3)]))
+
+
+def test_other_upstreams_make_the_next_generation_and_keep_what_did_not_change() -> None:
+    before = Snapshot.build(TABLE, generation=7)
+    upstreams = {**TABLE.upstreams, "turns": upstream("turns", 1, 2, 3)}
+    after = before.with_upstreams(upstreams)
+    assert (before.generation, after.generation) == (7, 8)
+    assert (after.matcher, after.guard) == (before.matcher, before.guard)
+    assert after.table.routes == before.table.routes
+    assert after.table.upstreams["turns"].endpoints == upstreams["turns"].endpoints
+    assert before.table.upstreams["turns"] is TABLE.upstreams["turns"]
+    assert after.balancers["users"] is before.balancers["users"]
+    assert after.balancers["turns"] is not before.balancers["turns"]
+    target = after.targets[2]
+    assert not isinstance(target, Refusal)
+    assert target[1:] == (upstreams["turns"], after.balancers["turns"])

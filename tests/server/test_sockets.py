@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from router.server.sockets import UNIX_MODE, BindFailed, bind, unlink
+from router.server.sockets import UNIX_MODE, BindFailed, bind, is_listened_on, name_of, unlink
 from router.table import TcpAddress, UnixAddress
 
 
@@ -100,3 +100,27 @@ def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BindFailed, match="No such file or directory"):
         bind(UnixAddress(path=str(tmp_path / "gone" / "router.sock")))
+
+
+def test_what_is_listened_on() -> None:
+    """An endpoint there would send each request round and round."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("", 0)) as wildcard:
+        names = {name_of(one), name_of(wildcard)}
+        port, everywhere = name_of(one)[1], name_of(wildcard)[1]
+    assert isinstance(port, int)
+    assert isinstance(everywhere, int)
+    assert is_listened_on(names, ("127.0.0.1", port))
+    assert not is_listened_on(names, ("127.0.0.2", port))
+    assert not is_listened_on(names, ("127.0.0.1", port + 1 if port + 1 != everywhere else port - 1))
+    assert is_listened_on(names, ("127.0.0.1", everywhere))
+    assert is_listened_on(names, ("127.0.0.2", everywhere))
+    assert not is_listened_on(names, ("192.0.2.1", everywhere))
+    assert not is_listened_on(names, ("a.name", everywhere))
+
+
+def test_a_unix_socket_is_listened_on_by_its_path(tmp_path: Path) -> None:
+    path = str(tmp_path / "x.sock")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(path)
+        assert is_listened_on({name_of(sock)}, path)
+        assert not is_listened_on({name_of(sock)}, path + "x")

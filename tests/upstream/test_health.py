@@ -10,7 +10,7 @@ from typing import Protocol
 import pytest
 
 from router.settings import Health
-from router.table import Endpoint
+from router.table import DnsAddress, Endpoint
 from router.upstream.connection import UpstreamConnection
 from router.upstream.health import PATIENCE, HealthChecker
 from router.upstream.pool import Pool
@@ -197,6 +197,46 @@ async def test_endpoints_are_asked_again_and_again(proxy: Proxy, worker: Worker,
         await (await worker.accept()).ended()
     await checker.stop()
     await worker.lonely()
+
+
+async def test_who_comes_is_asked_at_once_and_who_goes_no_more(
+    serve: Serve, workers: Hire, watch: Watch
+) -> None:
+    stays, goes, comes = workers(), workers(), workers()
+    proxy = await serve(stays.endpoint)
+    checker = watch(proxy, stays.endpoint, goes.endpoint, settings=Health(interval=3600))
+    checker.start()
+    task = (checker._tasks or {})[stays.endpoint.name]
+    checker.watch([stays.endpoint, comes.endpoint, Endpoint(address=DnsAddress(name="x", port=8008))])
+    await (await comes.accept()).ended()
+    assert checker._tasks is not None
+    assert checker._tasks.keys() == {stays.endpoint.name, comes.endpoint.name}
+    assert checker._tasks[stays.endpoint.name] is task
+    checker.watch([stays.endpoint, comes.endpoint])
+    await goes.lonely()
+    await comes.lonely()
+    await stays.lonely()
+
+
+async def test_a_change_before_the_start_is_taken_up_by_it(serve: Serve, workers: Hire, watch: Watch) -> None:
+    before, after = workers(), workers()
+    proxy = await serve(before.endpoint)
+    checker = watch(proxy, before.endpoint)
+    checker.watch([after.endpoint])
+    await checker.check_all()
+    await (await after.accept()).ended()
+    await before.lonely()
+
+
+async def test_a_connection_to_where_the_endpoint_was_is_no_check(
+    proxy: Proxy, worker: Worker, watch: Watch
+) -> None:
+    await proxy.ask(GET)
+    await worker.asked()
+    proxy.pool.drop_outdated({})
+    worker.refuse()
+    await watch(proxy, worker.endpoint).check_all()
+    assert not proxy.states.is_up(worker.endpoint)
 
 
 async def test_a_check_that_cannot_connect_in_time_is_given_up(

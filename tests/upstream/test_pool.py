@@ -10,7 +10,7 @@ import pytest
 import router.upstream.pool
 from router.settings import Guard as GuardSettings
 from router.settings import Settings
-from router.table import Endpoint, TcpAddress, UnixAddress
+from router.table import DnsAddress, Endpoint, TcpAddress, UnixAddress
 from router.upstream.connection import UpstreamConnection
 from router.upstream.pool import Pool
 from tests.dialogues import Hire, Serve
@@ -83,29 +83,153 @@ async def test_a_worker_by_its_name(serve: Serve, worker: Worker) -> None:
     await client.expect(OK)
 
 
-async def test_a_name_with_several_addresses(
-    serve: Serve, workers: Hire, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def named(serve: Serve, *hosts: str, port: int) -> Proxy:
+    """A proxy before `worker.example`, which stands for these addresses."""
+    proxy = await serve(tcp(port, "worker.example"))
+    proxy.resolver.hosts["worker.example"] = hosts
+    proxy.names.watch(["worker.example"], [])
+    await proxy.names.resolve_all()
+    return proxy
+
+
+def two_on_one_port() -> tuple[Worker, Worker, int]:
+    """Workers at 127.0.0.1 and 127.0.0.2."""
+    one = Worker()
+    port = one.sock.getsockname()[1]
+    return one, Worker(host="127.0.0.2", port=port), port
+
+
+async def test_a_name_with_several_addresses(serve: Serve) -> None:
     """The next one is tried where the first refuses."""
-    refusing, listening = workers(), workers()
-    addresses = [worker.sock.getsockname() for worker in (refusing, listening)]
+    refusing, listening, port = two_on_one_port()
     refusing.refuse()
-
-    async def resolve(_: Pool, __: TcpAddress) -> list[tuple[str, int]]:
-        return addresses
-
-    monkeypatch.setattr(Pool, "_resolve", resolve)
-    proxy = await serve(tcp(8008, "worker.example"))
+    proxy = await named(serve, "127.0.0.2", "127.0.0.1", port=port)
     client = await proxy.ask(GET)
     await (await listening.asked()).send(OK)
     await client.expect(OK)
+    assert proxy.resolver.asked == ["worker.example"]
+    await listening.stop()
 
 
-@pytest.mark.parametrize("name", ["no-such-host.invalid", "a" * 70 + ".invalid", "a..b"])
-async def test_a_name_that_is_none_cannot_be_reached(serve: Serve, name: str) -> None:
-    proxy = await serve(tcp(8008, name))
+async def test_a_name_that_has_moved_is_found_before_the_request_fails(serve: Serve) -> None:
+    """Docker gives a container that is made anew another address, and a TTL of ten minutes."""
+    before, after, port = two_on_one_port()
+    proxy = await named(serve, "127.0.0.1", port=port)
+    before.refuse()
+    proxy.now += 2
+    proxy.resolver.hosts["worker.example"] = ["127.0.0.2"]
+    client = await proxy.ask(b"POST" + GET[3:])
+    await (await after.asked()).send(OK)
+    await client.expect(OK)
+    assert proxy.resolver.asked == ["worker.example"] * 2
+    assert proxy.changes == []
+    await after.stop()
+
+
+async def test_connections_to_addresses_that_are_gone_are_not_used_again(serve: Serve) -> None:
+    """Idle ones are closed, a request under way ends on its own, and what stays is kept."""
+    before, after, port = two_on_one_port()
+    proxy = await named(serve, "127.0.0.1", port=port)
+    name = f"worker.example:{port}"
+    idle, busy = await proxy.ask(GET), await proxy.ask(GET)
+    idle_peer, busy_peer = await before.asked(), await before.asked()
+    await idle_peer.send(OK)
+    await idle.expect(OK)
+    proxy.pool.drop_outdated({name: frozenset({"127.0.0.1", "127.0.0.9"})})
+    await idle_peer.silent()
+
+    proxy.now += 2
+    proxy.resolver.hosts["worker.example"] = ["127.0.0.2"]
+    await proxy.names.ask_again("worker.example")
+    proxy.pool.drop_outdated({name: frozenset({"127.0.0.2"})})
+    await idle_peer.ended()
+    await busy_peer.send(OK)
+    await busy.expect(OK)
+    await busy_peer.ended()
+    assert not proxy.pool.has_connection(tcp(port, "worker.example"))
+
+    await busy.send(GET)
+    await (await after.asked()).send(OK)
+    await busy.expect(OK)
+    assert proxy.ends == [(200, "")] * 3
+    await before.stop()
+    await after.stop()
+
+
+async def test_connections_of_an_endpoint_that_is_gone_are_not_kept(proxy: Proxy, worker: Worker) -> None:
+    idle, busy = await proxy.ask(GET), await proxy.ask(GET)
+    idle_peer, busy_peer = await worker.asked(), await worker.asked()
+    await idle_peer.send(OK)
+    await idle.expect(OK)
+    proxy.pool.drop_outdated({"10.0.0.1:8008": None})
+    await idle_peer.ended()
+    await busy_peer.send(OK)
+    await busy.expect(OK)
+    await busy_peer.ended()
+    assert proxy.pool._idle == {}
+
+
+async def test_a_connection_that_was_begun_before_a_change_serves_one_request(
+    proxy: Proxy, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = Pool._open_connection
+
+    async def connect_and_change(pool: Pool, endpoint: Endpoint) -> UpstreamConnection:
+        connection = await connect(pool, endpoint)
+        pool.drop_outdated({endpoint.name: None})
+        return connection
+
+    monkeypatch.setattr(Pool, "_open_connection", connect_and_change)
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(OK)
+    await client.expect(OK)
+    await peer.ended()
+
+
+async def test_an_address_that_the_guard_closes_is_left_out(serve: Serve) -> None:
+    closed, opened, port = two_on_one_port()
+    guard = GuardSettings(replication_addresses=(TcpAddress(host="10.9.9.9", port=port),))
+    proxy = await serve(tcp(port, "worker.example"), settings=Settings(guard=guard))
+    proxy.resolver.hosts["worker.example"] = ["10.9.9.9", "127.0.0.2"]
+    client = await proxy.ask(GET)
+    await (await opened.asked()).send(OK)
+    await client.expect(OK)
+    await closed.lonely()
+    await closed.stop()
+    await opened.stop()
+
+
+async def test_a_name_that_comes_to_stand_for_a_replication_listener_is_not_connected_to(
+    serve: Serve,
+) -> None:
+    """DNS rebinding: the port is the worker's own, the address becomes that of a listed listener."""
+    worker, replication, port = two_on_one_port()
+    guard = GuardSettings(replication_addresses=(TcpAddress(host="10.9.9.9", port=port),))
+    proxy = await serve(tcp(port, "worker.example"), settings=Settings(guard=guard))
+    proxy.resolver.hosts["worker.example"] = ["127.0.0.1"]
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(OK)
+    await client.expect(OK)
+    peer.close()
+    worker.refuse()
+    proxy.now += 2
+    proxy.resolver.hosts["worker.example"] = ["10.9.9.9"]
     assert (await answer(await proxy.ask(GET))).status == 503
-    assert proxy.ends == [(503, "no_endpoint")]
+    ((_, up, reason),) = proxy.changes
+    assert (up, reason) == (
+        False, f"worker.example:{port}: is the replication listener 10.9.9.9:{port}"
+    )  # fmt: skip
+    await replication.lonely()
+    await replication.stop()
+
+
+async def test_what_dns_has_not_found_is_not_connected_to(serve: Serve) -> None:
+    proxy = await serve(Endpoint(address=DnsAddress(name="worker", port=8008)))
+    assert (await answer(await proxy.ask(GET))).status == 503
+    assert proxy.changes == [("dns:worker:8008", False, "dns:worker:8008: nothing is found under this name")]
+    assert proxy.resolver.asked == []
 
 
 async def test_a_replication_listener_is_never_connected_to(

@@ -40,3 +40,25 @@ def test_a_rotation_begins_anew_when_the_endpoints_change() -> None:
     states.rotate(two, (-1, 1))
     assert states.rotation(two) == (-1, 1)
     assert states.rotation(Upstream(name="main", endpoints=(ONE,))) == (0,)
+
+
+def test_a_rotation_is_forgotten_with_the_endpoints_that_it_was_of() -> None:
+    states = EndpointStates(lambda: 0.0)
+    two = Upstream(name="main", endpoints=(ONE, OTHER))
+    states.rotate(two, (-1, 1))
+    states.begin_anew("main")
+    states.begin_anew("unknown")
+    assert states.rotation(two) == (0, 0)
+
+
+def test_who_is_gone_is_forgotten_once_its_last_request_has_ended() -> None:
+    states = EndpointStates(lambda: 0.0)
+    for endpoint in (ONE, OTHER):
+        states.mark_down(endpoint, "refused")
+    states.state(ONE).in_flight = 1
+    states.keep({OTHER.name})
+    assert not states.is_up(ONE)
+    states.state(ONE).in_flight -= 1
+    states.keep({OTHER.name})
+    assert states.is_up(ONE), "nothing is known of it"
+    assert not states.is_up(OTHER)
