@@ -109,7 +109,6 @@ class Application:
             config.table.upstreams,
             self.names,
             judge=self._judge,
-            on_change=self._take_over,
             say=say,
             listed=[address.host for address in settings.guard.listed if isinstance(address, TcpAddress)],
         )
@@ -129,6 +128,12 @@ class Application:
                 lambda: self.access_log.tick(time.monotonic()),
             ],
         )
+
+    async def resolve_names(self) -> None:
+        """Asks for every name for the first time, and from then on serves what they stand for."""
+        await self.names.resolve_all()
+        self.discovery.tell(self._take_over)
+        self._take_over()
 
     def _judge(self, address: SocketAddress) -> str | None:
         """Why nothing may be sent there: the guard's reason, or that it would come back here."""
@@ -180,8 +185,7 @@ class Application:
         )
         self.listeners = frozenset(map(name_of, (*sockets, *admin_sockets)))
         try:
-            await self.names.resolve_all()
-            self._take_over()
+            await self.resolve_names()
             await self.health.check_all()
             self.ticker.start()
             self.health.start()

@@ -15,7 +15,7 @@ from router.local.credentials import Credentials
 from router.local.deployment import Deployment
 from router.local.layout import Layout
 from router.local.synapse import write_config
-from router.settings import Guard, Health, Limits, Settings, Timeouts
+from router.settings import Guard, Health, Limits, Resolver, Settings, Timeouts
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -96,7 +96,7 @@ def test_every_key_of_the_file_is_described(key: str) -> None:
     ("section", "name", "default"),
     [
         (kind.__name__, field.name, field.default)
-        for kind in (Limits, Timeouts, Health)
+        for kind in (Limits, Timeouts, Health, Resolver)
         for field in dataclasses.fields(kind)
     ],
 )
@@ -105,7 +105,7 @@ def test_every_setting_is_described_with_its_default(section: str, name: str, de
     row = next(line for line in table.splitlines() if line.startswith(f"| `{name}` |"))
     written = row.split("|")[2].strip()
     assert written == (
-        "none" if default is None else f"{default:g}s" if isinstance(default, float) else str(default)
+        "none" if default in (None, ()) else f"{default:g}s" if isinstance(default, float) else str(default)
     )
 
 

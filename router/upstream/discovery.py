@@ -33,11 +33,7 @@ class NameState:
 
 
 class Discovery:
-    """The upstreams as they are now, made from those that are written.
-
-    `on_change` is told whenever an answer was another one: `upstreams` may then be others, or the
-    addresses of a host.
-    """
+    """The upstreams as they are now, made from those that are written."""
 
     __slots__ = (
         "_closed",
@@ -58,7 +54,6 @@ class Discovery:
         names: Names,
         *,
         judge: Judge,
-        on_change: Callable[[], None],
         say: Callable[[str], None],
         listed: Iterable[str] = (),
     ) -> None:
@@ -66,7 +61,7 @@ class Discovery:
         self._written = written
         self._names = names
         self._judge = judge
-        self._on_change = on_change
+        self._on_change: Callable[[], None] = lambda: None
         self._say = say
         self._listed = tuple(host for host in listed if is_name(host))
         self._closed: dict[str, dict[str, str]] = {}
@@ -81,6 +76,10 @@ class Discovery:
         """Every name that is asked for, hosts first."""
         now = self._names.clock()
         return tuple(_state(each, self._closed.get(each.name, {}), now) for each in self._names.all())
+
+    def tell(self, on_change: Callable[[], None]) -> None:
+        """Who is told of each answer that is another one: it may change `upstreams`, or where a host is."""
+        self._on_change = on_change
 
     def refresh(self) -> None:
         """Makes the upstreams anew from what is known of names, and tells."""

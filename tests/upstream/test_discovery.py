@@ -34,10 +34,11 @@ class Found:
             {"u": Upstream(name="u", endpoints=written), "same": Upstream(name="same", endpoints=written)},
             self.names,
             judge=guard.judge_sockaddr,
-            on_change=self._count,
             say=self.said.append,
             listed=[each.rpartition(":")[0] for each in listed],
         )
+
+        self.discovery.tell(self._count)
 
     def _count(self) -> None:
         self.changes += 1
