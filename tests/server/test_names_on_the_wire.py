@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import re
 import signal
 import socket
@@ -161,17 +162,18 @@ async def hire() -> AsyncIterator[Hire]:
 
 
 class Clients:
-    """Eight users who ask one request after the other; `owners` has who answered each of them last."""
+    """Eight clients of five users each, who ask in turn; `owners` has who answered each user last."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self.owners: dict[str, str] = {}
         self.asked = 0
         self._session = session
         self._url = url
-        self._tasks = [asyncio.create_task(self._ask(f"user{number}")) for number in range(8)]
+        self._tasks = [asyncio.create_task(self._ask(f"{number}.")) for number in range(8)]
 
-    async def _ask(self, user: str) -> None:
-        while True:
+    async def _ask(self, client: str) -> None:
+        for turn in itertools.count():
+            user = f"{client}{turn % 5}"
             async with self._session.get(f"{self._url}/a", headers={"X-User": user}) as answer:
                 assert answer.status == 200, await answer.text()
                 self.owners[user] = await answer.text()
@@ -181,7 +183,7 @@ class Clients:
         """Who answers whom after a hundred requests more."""
         self.owners = {}
         enough = self.asked + 100
-        while self.asked < enough or len(self.owners) < 8:
+        while self.asked < enough or len(self.owners) < 40:
             for task in self._tasks:
                 if task.done():
                     task.result()
