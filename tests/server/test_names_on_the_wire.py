@@ -21,7 +21,7 @@ from router.app import Application
 from router.config.loader import load_bytes
 from router.server.sockets import name_of
 from tests.nameserver import NameServer
-from tests.wire import Peer
+from tests.wire import Peer, settle
 from tests.worker import Worker
 
 FILE = """
@@ -74,6 +74,7 @@ class Served:
         await application.health.stop()
         application.server.cut()
         application.pool.close()
+        await settle()
 
 
 Begin = Callable[..., Awaitable[Served]]
@@ -142,6 +143,7 @@ class Named:
         for writer in self._serving.values():
             writer.close()
         await asyncio.gather(*self._serving, return_exceptions=True)
+        await settle()
 
 
 Hire = Callable[..., Awaitable[Named]]
