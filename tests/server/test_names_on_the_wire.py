@@ -59,7 +59,8 @@ class Served:
         self.now += 3600
         names = self.application.names
         names.tick()
-        await asyncio.gather(*(entry.asking for entry in names.all() if entry.asking))
+        # A target that is gone by then takes its question with it.
+        await asyncio.gather(*(entry.asking for entry in names.all() if entry.asking), return_exceptions=True)
         await names.resolve_all()
 
     @property
