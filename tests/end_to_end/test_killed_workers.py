@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
+import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,6 +15,7 @@ import nio
 import pytest
 
 from router.local.deployment import Deployment
+from router.local.layout import HOST
 from tests.end_to_end.cast import HOME, WORKERS, Cast
 from tests.end_to_end.people import Device, done
 from tests.end_to_end.traffic import Traffic, Trouble
@@ -28,10 +32,12 @@ class Outages:
         self._evidence = evidence
         self._traffic = traffic
         self._troubles = 0
+        self._killed = time.time()
 
     def kill(self, process: str) -> None:
         """Ends it at once, whatever it is doing."""
         self._troubles = len(self._traffic.troubles)
+        self._killed = time.time()
         self._deployment.kill(process)
 
     async def start(self, process: str) -> None:
@@ -58,10 +64,22 @@ class Outages:
         """What has failed since the kill, and was tried again."""
         return self._traffic.troubles[self._troubles :]
 
+    def _aborted(self) -> list[str]:
+        """What the router could not try elsewhere, by its own word: where it was, and why it ended."""
+        status = f"http://{HOST}:{self._deployment.layout.admin_port}/status"
+        with urllib.request.urlopen(status) as answer:
+            failures = json.load(answer)["failures"]
+        return [
+            f"{failure['route']} at {failure['endpoint']}: {failure['reason']}"
+            for failure in failures
+            if failure["time"] >= self._killed and failure["status"] == 502
+        ]
+
     def chapter(self, title: str) -> Chapter:
         """What was served since the last one, everything being up again."""
         failed = Counter(str(trouble) for trouble in self.troubles())
         text = ", ".join(f"{what} {times}" for what, times in sorted(failed.items()))
+        text += "".join(f"; {reason}" for reason in self._aborted())
         return self._evidence.chapter(f"{title} (failed, then tried again: {text or 'nothing'})")
 
 
