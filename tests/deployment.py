@@ -1,7 +1,8 @@
 """The real deployment for tests, brought up once: a pytest plugin with the fixture `deployment`.
 
 Every test that asks for it, itself or through another fixture, is marked `synapse`, runs on one and the same
-xdist worker and has time for the start of seven processes. No test may leave a process ended or stopped.
+xdist worker, unless it names another group, and has time for the start of seven processes. Those that kill
+processes are a group of their own, with a deployment of their own. No test may leave a process ended or stopped.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and "deployment" in item.fixturenames:
             item.add_marker(pytest.mark.synapse)
-            item.add_marker(pytest.mark.xdist_group("synapse"))
+            if item.get_closest_marker("xdist_group") is None:
+                item.add_marker(pytest.mark.xdist_group("synapse"))
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(TIMEOUT))

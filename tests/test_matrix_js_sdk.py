@@ -102,6 +102,7 @@ class Reaper:
                 self._deployment.restart(name)
 
 
+@pytest.mark.xdist_group("kills")
 def test_a_conversation_goes_on_while_workers_are_killed(
     deployment: Deployment, evidence: Evidence, tmp_path: Path
 ) -> None:
@@ -120,8 +121,10 @@ def test_a_conversation_goes_on_while_workers_are_killed(
     assert chapter.misplaced() == []
     assert misrouted(chapter) <= NOBODYS
     assert the_only(chapter, "typing") == "receipts_writer"
-    assert len(chapter.processes("send")) == 2
-    workers = chapter.syncs()[bob]
-    assert workers.keys() <= GENERIC
-    assert reaper.killed[f"sync of {bob}"] in workers
-    assert len(workers) == 2
+    for workers, killed_one in (
+        (chapter.processes("send"), reaper.killed["send"]),
+        (chapter.syncs()[bob], reaper.killed[f"sync of {bob}"]),
+    ):
+        # A third one helps out where the second is killed before the first is seen to be back.
+        assert workers.keys() <= GENERIC
+        assert workers.keys() > {killed_one}

@@ -135,6 +135,7 @@ async def _main_ends(out: Outages, traffic: Traffic) -> Chapter:
     return out.chapter("main killed and back")
 
 
+@pytest.mark.xdist_group("kills")
 @pytest.mark.timeout(300)
 async def test_nothing_is_lost_while_each_process_is_killed_and_comes_back(
     deployment: Deployment, evidence: Evidence, tmp_path: Path

@@ -18,7 +18,7 @@ NAMES = {
     "federation_sender1", "router",
 }  # fmt: skip
 
-pytestmark = [pytest.mark.synapse, pytest.mark.xdist_group("synapse"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.synapse, pytest.mark.xdist_group("run"), pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
