@@ -2,7 +2,7 @@
 
 Every test that asks for it, itself or through another fixture, is marked `synapse`, runs on one and the same
 xdist worker, unless it names another group, and has time for the start of seven processes. Those that kill
-processes are a group of their own, with a deployment of their own. No test may leave a process ended or stopped.
+processes are a group with a deployment of its own. No test may leave a process ended or stopped.
 """
 
 from __future__ import annotations
