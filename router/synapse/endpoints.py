@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,7 +24,10 @@ WORST_FIRST = (Verdict.WRONG, Verdict.CLOSED, Verdict.CHOICE, Verdict.ONLY, Verd
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the report on the table that `-c` names; 1 if something is wrong or without its reason."""
+    """Prints the report on the table that `-c` names.
+
+    Exit status 1 says that something is wrong or without its reason, 2 that the table does not load.
+    """
     parser = argparse.ArgumentParser(prog="python -m router.synapse", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, default=Path("routes.yaml"), metavar="FILE")
     shipped = catalogues.shipped()
@@ -30,10 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = load_or_raise(parser.parse_args(arguments).config)
         judged = tuple(judge(Snapshot.build(config.table, config.settings.guard), shipped))
     except ConfigError as error:
-        print(error)
+        print(error, file=sys.stderr)
         return CANNOT
     reviewed = review(judged, committed.shipped())
-    print("\n".join(report(shipped, judged, reviewed)))
+    try:
+        print("\n".join(report(shipped, judged, reviewed)), flush=True)
+    except BrokenPipeError:
+        # Whoever read this, `head` say, has seen enough; nothing may be flushed to it on the way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return RIGHT if is_right(judged, reviewed) else NOT_RIGHT
 
 

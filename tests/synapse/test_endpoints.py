@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,7 +67,20 @@ def test_a_table_that_cannot_be_judged_is_said(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(text, tmp_path) == CANNOT
-    assert "routes.yaml" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "routes.yaml" in told.err
+    assert told.out == ""
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "router.synapse", "-c", str(ROUTES)]
+    try:
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=60)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (RIGHT, b"")
 
 
 def test_an_endpoint_counts_once_as_the_worst_of_its_requests() -> None:
