@@ -51,8 +51,8 @@ def lint(loaded: Loaded, *, clock: Clock = time.perf_counter) -> tuple[Finding, 
 
 def _against_synapse(loaded: Loaded, findings: Findings) -> None:
     """Where the table contradicts Synapse's own files; a closed listener has been found while loading."""
-    if loaded.deployment is None:
-        return
+    if loaded.deployment is None or loaded.deployment.problems:
+        return  # what the table means may stand where nothing could be read
     known = Known(loaded.deployment)
     exposed = {one.source for one in loaded.findings if one.code == "H301"}
     endpoints = [each for upstream in loaded.upstreams.values() for each in upstream.endpoints]

@@ -138,6 +138,7 @@ class _Reader:
         self._locate(shared)
         instances: list[Instance] = []
         if roots:
+            self._judge_homeserver(shared, roots[0][0])
             instances.append(self._main(shared, roots[0][0]))
         for pointer, root in self._roots(workers):
             instances += self._worker(shared, root, pointer)
@@ -193,6 +194,17 @@ class _Reader:
     def _unreadable(self, message: str, source: Source, fix: str) -> None:
         problem = Problem(kind=ProblemKind.UNREADABLE, message=message, source=source, fix=fix)
         self._problems.append(problem)
+
+    def _judge_homeserver(self, shared: Section, first: Pointer) -> None:
+        """Whether it can be main's: one without listeners is allowed, and would leave the guard blind."""
+        if not shared:
+            what = "is empty"
+        elif "server_name" not in shared and any(key in shared for key in _WORKER_KEYS):
+            what = "is a worker's file"
+        else:
+            return
+        fix = "write the path of the file that the main process reads"
+        self._listeners.misshapen(f"{first.path} {what}, and tells nothing of main", first.source, fix)
 
     def _main(self, shared: Section, pointer: Pointer) -> Instance:
         return Instance(

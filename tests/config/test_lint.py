@@ -176,6 +176,10 @@ def shipped_with(folder: Path, *changes: tuple[str, str]) -> list[str]:
     return [finding.code for finding in (*loaded.findings, *lint(loaded))]
 
 
+def test_what_cannot_be_read_is_not_compared(tmp_path: Path) -> None:
+    assert shipped_with(tmp_path, ("server_name: localhost", "server_name: [")) == ["H307"]
+
+
 def test_the_shipped_table_agrees_with_the_files_of_the_reference_deployment(tmp_path: Path) -> None:
     assert shipped_with(tmp_path) == []
 

@@ -126,6 +126,8 @@ FILES = [
     ("\xff", None),
     ("- a\n", "H308 homeserver.yaml:1"),
     ("a: 1\nlisteners: 8008\n", "H308 homeserver.yaml:2"),
+    ("# mounted too late\n", "H308 routes.yaml:1"),
+    ("worker_app: synapse.app.generic_worker\nworker_name: generic1\n", "H308 routes.yaml:1"),
     ("listeners:\n- {port: 1, type: http, bind_address: a, resources: [{names: [client, metrics]}]}\n",
      "H310 homeserver.yaml:2"),
     ("listeners:\n- {port: 1, type: http, bind_address: a, resources: [{names: [health, metrics]}]}\n", None),
