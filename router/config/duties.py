@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -22,8 +23,14 @@ _RESOURCES = (
     ("/_matrix/federation/v1/openid/", frozenset({"federation", "openid"})),
     ("/_matrix/federation/", frozenset({"federation"})),
     ("/_matrix/key/", frozenset({"federation", "keys"})),
+    ("/_matrix/media/", frozenset({"media"})),
 )
 """Any of which resources makes Synapse mount what (synapse/app/generic_worker.py, _listen_http)."""
+
+_OF_MAIN = (("/_matrix/media/", frozenset({"client", "federation", "media"})),)
+"""Where main differs (synapse/app/homeserver.py, _configure_named_resource)."""
+
+_MOST_NAMED = 3
 
 
 class _Why(Enum):
@@ -36,18 +43,22 @@ class _Why(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class _Misled:
-    """What one route sends to one wrong process, for one reason; `first` is a request that shows it."""
+    """What one route sends to wrong processes, for one reason.
+
+    `first` is a request that shows it at `endpoint`; `there` is what a listener has that lacks something.
+    """
 
     why: _Why
     route: Route
     endpoint: Endpoint
-    instance: str
     first: CataloguedEndpoint
+    there: str = ""
+    instances: dict[str, None] = field(default_factory=dict)
     targets: set[tuple[str, str]] = field(default_factory=set)
 
 
 def judge_duties(snapshot: Snapshot, known: Known, catalogue: Catalogue, findings: Findings) -> None:
-    """Adds a finding for each route, process and reason, with a request that shows it."""
+    """Adds a finding for each route and reason, with the processes and a request that shows it."""
     found: dict[tuple[str, str, str, _Why], _Misled] = {}
     for asked in catalogue.endpoints:
         route, endpoints = _goes_to(snapshot, asked)
@@ -56,10 +67,12 @@ def judge_duties(snapshot: Snapshot, known: Known, catalogue: Catalogue, finding
             why = _cannot(instance, endpoint, asked, known) if instance else None
             if route is None or instance is None or why is None:
                 continue
+            there = _resources(endpoint, instance, known) if why is _Why.RESOURCE else ""
             misled = found.setdefault(
-                (str(route.source or route.name), asked.stream, instance, why),
-                _Misled(why=why, route=route, endpoint=endpoint, instance=instance, first=asked),
+                (str(route.source or route.name), asked.stream, there, why),
+                _Misled(why=why, route=route, endpoint=endpoint, first=asked, there=there),
             )
+            misled.instances[instance] = None
             misled.targets.add((asked.method, asked.target))
     for misled in found.values():
         _report(misled, known, findings)
@@ -86,7 +99,8 @@ def _cannot(instance: str, endpoint: Endpoint, asked: CataloguedEndpoint, known:
     there = known.resources_of(endpoint, instance)
     if not there or "additional" in there:
         return None
-    needed = next((names for prefix, names in _RESOURCES if asked.target.startswith(prefix)), there)
+    rules = (*_OF_MAIN, *_RESOURCES) if instance == MAIN else _RESOURCES
+    needed = next((names for prefix, names in rules if asked.target.startswith(prefix)), there)
     return _Why.RESOURCE if there.isdisjoint(needed) else None
 
 
@@ -99,15 +113,24 @@ def _serves(instance: str, asked: CataloguedEndpoint, known: Known) -> bool:
     return asked.served_by.isdisjoint({"writer", "main"}) or bool(asked.served_by & {"worker", "media"})
 
 
+def _resources(endpoint: Endpoint, instance: str, known: Known) -> str:
+    return ", ".join(sorted(known.resources_of(endpoint, instance)))
+
+
+def _named(instances: Collection[str]) -> str:
+    """The first of them; a large deployment has dozens of workers, all wrong for one reason."""
+    shown = ", ".join(f"`{name}`" for name in list(instances)[:_MOST_NAMED])
+    return shown + (f" and {len(instances) - _MOST_NAMED} more" if len(instances) > _MOST_NAMED else "")
+
+
 def _report(misled: _Misled, known: Known, findings: Findings) -> None:
-    route, instance, asked = misled.route, misled.instance, misled.first
+    route, asked, to = misled.route, misled.first, _named(misled.instances)
     kinds = f" ({len(misled.targets)} kinds of request)" if len(misled.targets) > 1 else ""
-    witness = f"{asked.method} {asked.target}  ->  {misled.endpoint.name} ({instance})"
+    witness = f"{asked.method} {asked.target}  ->  {misled.endpoint.name} ({next(iter(misled.instances))})"
     if misled.why is _Why.RESOURCE:
-        there = ", ".join(sorted(known.resources_of(misled.endpoint, instance)))
         findings.add(
             "W213",
-            f"`{route.name}` sends requests to `{instance}` whose listener has only {there}{kinds}",
+            f"`{route.name}` sends requests to {to}, whose listener has only {misled.there}{kinds}",
             route.source,
             witness=witness,
             fix="add the resource to the listener in Synapse's file, or send them to another process",
@@ -117,7 +140,7 @@ def _report(misled: _Misled, known: Known, findings: Findings) -> None:
         writers = ", ".join(sorted(known.deployment.writers(asked.stream)))
         findings.add(
             "W211",
-            f"`{route.name}` sends writes of `{asked.stream}` to `{instance}`{kinds}",
+            f"`{route.name}` sends writes of `{asked.stream}` to {to}{kinds}",
             route.source,
             related=(Related(source=said.source, note=f"`{asked.stream}` is written by {writers}"),)
             if said
@@ -128,7 +151,7 @@ def _report(misled: _Misled, known: Known, findings: Findings) -> None:
     else:
         findings.add(
             "W212",
-            f"`{route.name}` sends requests to `{instance}` that only main can serve{kinds}",
+            f"`{route.name}` sends requests to {to} that only main can serve{kinds}",
             route.source,
             witness=witness,
             fix="send them to an upstream of main, by a route of their own before this one",
