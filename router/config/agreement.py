@@ -111,12 +111,11 @@ def _stranger(
     comparable = known.comparable(endpoint.address)
     if label is not None and label not in known.names:
         if known.deployment.has_workers:
-            near = suggest(label, known.names)
             findings.add(
                 "W206",
                 f"Synapse's files know no instance `{label}`",
                 endpoint.source,
-                fix=f"write `{near}`" if near else f"they know {', '.join(sorted(known.names))}",
+                fix=_rename(label, {instance.name for instance, _ in owners} if comparable else set(), known),
             )
         return
     if label is not None and not known.listeners(label):
@@ -137,6 +136,14 @@ def _stranger(
         )
     elif comparable and (known.deployment.has_workers or label == MAIN):
         unknown.append(endpoint)
+
+
+def _rename(label: str, there: set[str], known: Known) -> str:
+    """What to write for a name that the files do not know: who listens `there`, or what looks like it."""
+    if len(there) == 1:
+        return f"write `{there.pop()}`, which listens there"
+    near = suggest(label, known.names)
+    return f"write `{near}`" if near else f"they know {', '.join(sorted(known.names))}"
 
 
 def _where(label: str, known: Known) -> str:

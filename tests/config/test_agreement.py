@@ -88,7 +88,9 @@ def test_what_agrees_or_cannot_be_compared_has_no_finding(written: str) -> None:
 
 
 CONTRADICTED = [
-    ("127.0.0.1:8101 generix1", "W206", "know no instance `generix1`", "`generic1`"),
+    ("10.0.0.6:8101 generix1", "W206", "know no instance `generix1`", "write `generic1`"),
+    ("127.0.0.1:8400 generic", "W206", "know no instance `generic`", "write `plain`, which listens there"),
+    ("127.0.0.1:8600 generix1", "W206", "know no instance `generix1`", "write `generic1`"),
     ("10.0.0.6:8101 unheard", "W206", "know no instance `unheard`", "anywhere, generic1, generic2, main"),
     ("127.0.0.1:8101 generic2", "W207", "127.0.0.1:8101 is `generic1`, not `generic2`", "unix:/run/g2.sock"),
     ("unix:/run/g2.sock generic1", "W207", "is `generic2`, not `generic1`", "10.0.0.5:8101"),
