@@ -18,7 +18,7 @@ from router.routing.snapshot import Snapshot
 from router.routing.trace import Step, Verdict, trace
 from router.routing.view import EndpointView
 from router.settings import Settings
-from router.table import PolicyKind, Refusal, Route, Upstream
+from router.table import DnsAddress, PolicyKind, Refusal, Route, Upstream
 
 _DEFAULTS = Settings()
 _USERINFO = re.compile("//[^/]*@")
@@ -206,7 +206,13 @@ def _key_use(upstream: Upstream, head: RequestHead) -> KeyUse | None:
         kind, key = str(policy.key), keys.reader(policy.key)(head)
     else:
         return None
-    return KeyUse(kind=kind, crc32=f"{crc32(key):08x}" if key else None, hashed=len(upstream.endpoints) > 1)
+    return KeyUse(kind=kind, crc32=f"{crc32(key):08x}" if key else None, hashed=_is_choice(upstream))
+
+
+def _is_choice(upstream: Upstream) -> bool:
+    """Whether the key can matter; one `dns:` stands for any number of endpoints."""
+    endpoints = upstream.endpoints
+    return len(endpoints) > 1 or any(isinstance(endpoint.address, DnsAddress) for endpoint in endpoints)
 
 
 def _candidates(decision: Forward) -> tuple[Candidate, ...]:

@@ -104,7 +104,9 @@ def _conclusion(explanation: Explanation) -> str:
     chosen = next((each for each in explanation.candidates if each.chosen), None)
     if chosen is None:
         return "503: no endpoint of the upstream is up"
-    scheme = "" if chosen.endpoint.startswith(("unix:", "dns:")) else "http://"
+    if chosen.endpoint.startswith("dns:"):
+        return f"{chosen.endpoint}: one of what DNS answers; the running router knows which (/explain)"
+    scheme = "" if chosen.endpoint.startswith("unix:") else "http://"
     return f"{scheme}{chosen.endpoint}" + (f"  ({chosen.instance})" if chosen.instance else "")
 
 

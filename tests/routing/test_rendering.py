@@ -6,7 +6,7 @@ from router.routing.explanation import explain, explain_request
 from router.routing.rendering import render
 from router.routing.snapshot import Snapshot
 from router.settings import Limits, Settings, Timeouts
-from router.table import Endpoint, PathForm, TcpAddress, Upstream
+from router.table import DnsAddress, Endpoint, PathForm, TcpAddress, Upstream
 from tests.routing.tables import BY_USER, View, head, route, table, upstream
 
 SYNC = [
@@ -46,6 +46,15 @@ def test_the_whole_text() -> None:
         "5 limits      connect 5s | first byte 10m | body 12.5 MiB",
         "=> http://127.0.0.1:8102  (generic2)",
     ]
+
+
+def test_what_stands_for_any_number_of_endpoints_is_no_single_one() -> None:
+    found_by_dns = Endpoint(address=DnsAddress(name="generic-worker", port=8008))
+    users = Upstream(name="users", endpoints=(found_by_dns,), policy=BY_USER)
+    snapshot = Snapshot.build(table([route("/sync$", "users")], {"users": users}))
+    text = render(explain(snapshot, head("/sync", authorization="Bearer syt_YWxpY2U_x_y"), View()))
+    assert "3 key         user, crc32 0d2ba4f2                       ketama, as nginx" in text
+    assert text.splitlines()[-1].startswith("=> dns:generic-worker:8008: one of what DNS answers")
 
 
 def test_without_a_token_there_is_no_key() -> None:
