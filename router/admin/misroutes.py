@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 
 from router.admin.state import AdminState
 from router.observe.misroutes import NO_RESOURCE, STREAM, UNKNOWN, UNRECOGNIZED, Misroute
 
+_SERVED_BY = MappingProxyType(
+    {
+        "worker": "every generic worker",
+        "media": "the media repository (main, where no worker has it)",
+        "writer": "the writer of the stream",
+    }
+)
 RECENT = 900.0
 """Seconds after which a misroute that has not come again is no longer in the verdict."""
 
@@ -98,7 +106,7 @@ def _meaning(misroute: Misroute, *, served: int, fallback: str) -> str:
     if misroute.kind == NO_RESOURCE:
         return f"{misroute.endpoint} is no client listener, since those answer in JSON: is it the right port?"
     if misroute.kind == UNRECOGNIZED:
-        kinds = ", ".join(misroute.served_by)
+        kinds = ", ".join(_SERVED_BY.get(kind, kind) for kind in misroute.served_by)
         return f"{who} does not know this, which Synapse serves on: {kinds}. Send it there."
     return (
         f"{who} does not know this, nor does any process by default: a feature that is off, a client's "

@@ -91,7 +91,7 @@ def as_html(status: Status) -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(status.verdict.partition(":")[0])} - Synapse router</title>
+<title>{escape(status.verdict.partition(": ")[0])} - Synapse router</title>
 <style>{STYLE}</style>
 </head>
 <body>

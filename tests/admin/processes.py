@@ -95,7 +95,7 @@ class Process:
             table=lambda: self.snapshot.table,
             stream_of=lambda method, path: "receipts" if method == "POST" and b"/receipt/" in path else "",
             shape_of=Shapes((), ["^/_matrix/(client|media)/v3/rooms/(?P<room_id>[^/]*)/receipt/"]).of,
-            served_by=lambda method, _: frozenset({"main"} if method == "GET" else ()),
+            served_by=lambda method, _: frozenset({"GET": ["main"], "DELETE": ["media"]}.get(method, [])),
             wall_clock=lambda: self.now,
         )
         self.connections = 5

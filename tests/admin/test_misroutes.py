@@ -74,6 +74,14 @@ def test_they_say_what_is_wrong_and_what_to_do() -> None:
     )
 
 
+def test_the_media_repository_is_said_to_be_main_without_a_worker_for_it() -> None:
+    process = Process()
+    process.serve(SYNC, method="DELETE", status=404, opening=unrecognized())
+    (misroute,) = misroutes_of(process.state)
+    assert misroute.served_by == ("media",)
+    assert "serves on: the media repository (main, where no worker has it). Send" in misroute.meaning
+
+
 def test_what_nobody_serves_is_told_and_no_alarm() -> None:
     process = Process()
     process.serve(SYNC, method="PUT", status=405, opening=unrecognized(405))

@@ -58,6 +58,8 @@ def test_the_verdict_comes_first() -> None:
     process = busy()
     verdict = status_of(process.state).verdict
     assert read(process).text["h1"] == [verdict]
+    since = verdict.partition(" UTC: ")[0]
+    assert read(process).text["title"] == [f"{since} UTC - Synapse router"]
     assert as_text(status_of(process.state)).startswith(verdict + "\n")
     page = as_html(status_of(process.state))
     assert (
