@@ -32,6 +32,7 @@ p, dl { margin: .5rem 0; }
 .quiet { color: var(--quiet); }
 .up { color: var(--good); }
 .down { color: var(--bad); font-weight: bold; }
+.up, .down { white-space: nowrap; }
 table { border-collapse: collapse; width: 100%; overflow-wrap: break-word; }
 th { white-space: nowrap; }
 th, td { border-bottom: 1px solid var(--line); padding: .4rem .75rem .4rem 0; text-align: left;

@@ -252,13 +252,15 @@ def _verdict(
     if not down:
         endpoints = len({each.endpoint for upstream in upstreams for each in upstream.endpoints})
         return f"All well: {count(endpoints, 'endpoint')} up, {count(in_flight, 'request')} in flight."
-    since = utc(min(each.since for each in down.values()))
-    reasons = "; ".join(why_down(each) for each in down.values())
-    dead = [each.upstream for each in upstreams if len(each.down) == len(each.endpoints)]
+    dead = [each for each in upstreams if len(each.down) == len(each.endpoints)]
+    first = {each.endpoint: each for upstream in dead for each in upstream.down}
+    reasons = "; ".join(why_down(each) for each in (first | down).values())
     if dead:
-        return (
-            f"Down since {since}: no endpoint of {', '.join(dead)} is up, requests for it get 503. {reasons}."
-        )
+        since = utc(min(max(each.since for each in upstream.down) for upstream in dead))
+        names = ", ".join(each.upstream for each in dead)
+        them = "it" if len(dead) == 1 else "them"
+        return f"Down since {since}: no endpoint of {names} is up, requests for {them} get 503. {reasons}."
+    since = utc(min(each.since for each in down.values()))
     return f"Degraded since {since}: every upstream still has an endpoint up. {reasons}."
 
 

@@ -72,6 +72,23 @@ def test_an_upstream_without_endpoints_is_down() -> None:
     )
 
 
+def test_a_part_is_down_since_its_last_endpoint_is_and_its_reasons_come_first() -> None:
+    process = Process()
+    process.states.mark_down(GENERIC2, "late")
+    process.now += 5
+    process.states.mark_down(MAIN, "refused")
+    assert status_of(process.state).verdict == (
+        "Down since 2024-06-22 12:00:05 UTC: no endpoint of main is up, requests for it get 503. "
+        "127.0.0.1:8008: refused; 127.0.0.1:8102: late."
+    )
+    process.now += 5
+    process.states.mark_down(GENERIC1, "gone")
+    assert status_of(process.state).verdict == (
+        "Down since 2024-06-22 12:00:05 UTC: no endpoint of main, generic-worker, generic-worker-user is up, "
+        "requests for them get 503. 127.0.0.1:8008: refused; 127.0.0.1:8101: gone; 127.0.0.1:8102: late."
+    )
+
+
 def test_a_misroute_is_in_the_verdict_until_it_is_long_ago() -> None:
     process = Process()
     for _ in range(2):
