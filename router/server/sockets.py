@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import socket
 import stat
@@ -125,9 +126,22 @@ def is_listened_on(listeners: Iterable[tuple[str, int] | str], address: tuple[st
     for own in listeners:
         if isinstance(own, tuple) and own[1] == port:
             everywhere = own[0] in ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
-            if host == own[0] or (everywhere and _is_local(host)):
+            if _as_connected(host) == _as_connected(own[0]) or (everywhere and _is_local(host)):
                 return True
     return False
+
+
+def _as_connected(host: str) -> str:
+    """Where Linux connects: an IPv4 address in IPv6's form is that one, the unspecified one is loopback."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "::1"
+    return str(address)
 
 
 def _is_local(host: str) -> bool:

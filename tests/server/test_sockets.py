@@ -118,6 +118,18 @@ def test_what_is_listened_on() -> None:
     assert not is_listened_on(names, ("a.name", everywhere))
 
 
+def test_what_is_listened_on_under_another_address() -> None:
+    """What DNS may say instead of 127.0.0.1, and connects to it."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        name = name_of(sock)
+        port = int(name[1])
+        for host in ("0.0.0.0", "::ffff:127.0.0.1", "::ffff:0.0.0.0"):
+            assert is_listened_on({name}, (host, port)), host
+    assert not is_listened_on({name}, ("::1", port))
+    assert not is_listened_on({name}, ("::", port))
+    assert is_listened_on({("::1", port)}, ("::", port))
+
+
 def test_a_unix_socket_is_listened_on_by_its_path(tmp_path: Path) -> None:
     path = str(tmp_path / "x.sock")
     with socket.socket(socket.AF_UNIX) as sock:
