@@ -15,6 +15,13 @@ MOST_FOUND = 100
 MOST_WEIGHT = 100
 """What a weight of an SRV record is scaled down to; a consistent hash keeps 160 points for each unit."""
 
+MOST_IN_ALL = 400
+"""What all weights of one service are scaled down to, as far as each stays 1 or more.
+
+A ring of 64,000 points takes about 50 ms to make, in which nothing is served; a round of round robin has
+as many turns to remember.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -43,7 +50,8 @@ def of_services(services: Iterable[Service]) -> tuple[Found, ...]:
         if each.priority == first:
             chosen.setdefault(TcpAddress(host=each.target.lower(), port=each.port), max(each.weight, 1))
     shared = math.gcd(*chosen.values()) or 1
-    scale = max(max(chosen.values(), default=1) / shared / MOST_WEIGHT, 1)
+    largest, in_all = max(chosen.values(), default=1), sum(chosen.values())
+    scale = max(largest / shared / MOST_WEIGHT, in_all / shared / MOST_IN_ALL, 1)
     return tuple(
         Found(address=address, weight=max(round(weight / shared / scale), 1))
         for address, weight in chosen.items()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.routing.ring import Ring
 from router.table import DnsAddress, Endpoint, TcpAddress, Upstream
-from router.upstream.expansion import MOST_WEIGHT, Found, expand, of_addresses, of_services
+from router.upstream.expansion import MOST_IN_ALL, MOST_WEIGHT, Found, expand, of_addresses, of_services
 from router.upstream.resolver import Service
 from tests.wire import tcp
 
@@ -97,6 +97,17 @@ def test_the_order_of_records_is_no_matter(records: list[Service], order: random
     order.shuffle(shuffled)
     assert of_services(shuffled) == of_services(records)
     assert all(1 <= each.weight <= MOST_WEIGHT for each in of_services(records))
+
+
+def test_many_uneven_weights_make_no_ring_that_takes_seconds() -> None:
+    found = of_services([record(f"w{weight}", weight) for weight in range(1, 101)])
+    assert len(found) == 100
+    assert sum(each.weight for each in found) <= MOST_IN_ALL + len(found)
+    weights = {each.address.host: each.weight for each in found}
+    assert weights["w1"] == 1
+    assert weights["w100"] == pytest.approx(2 * weights["w50"], abs=1)
+    even = of_services([record(f"w{number}", 7) for number in range(1000)])
+    assert {each.weight for each in even} == {1}
 
 
 def test_a_service_brings_its_weights() -> None:
