@@ -50,6 +50,10 @@ class Resolver(Protocol):
 
 HOSTS = Path("/etc/hosts")
 
+MOST_AT_ONCE = 16
+"""Questions asked at the same time: each costs a thread, five descriptors and an inotify instance meanwhile,
+of which Linux gives a user 128."""
+
 FAILURES = (aiodns.error.DNSError, pycares.AresError, UnicodeError, RuntimeError)
 """No answer; no channel, where this machine has run out of something; a name that IDNA refuses."""
 
@@ -69,17 +73,19 @@ class DnsResolver:
 
     Every question has a channel of its own: c-ares keeps answers in its channels for as long as their TTL
     says, so that a name asked for again before that would not be asked for at all. It costs about 1 ms.
+    What is asked beyond `MOST_AT_ONCE` waits for its turn.
     """
 
-    __slots__ = ("_settings",)
+    __slots__ = ("_room", "_settings")
 
     def __init__(self, settings: ResolverSettings) -> None:
         self._settings = settings
+        self._room = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def addresses(self, host: str) -> Answer[str]:
         """By /etc/hosts, else by A and AAAA; an answer to one of the two is enough."""
         try:
-            async with self._channel() as channel:
+            async with self._room, self._channel() as channel:
                 result = await channel.getaddrinfo(host, type=socket.SOCK_STREAM)
         except FAILURES as error:
             raise _failed(error) from error
@@ -91,7 +97,7 @@ class DnsResolver:
     async def services(self, name: str) -> Answer[Service]:
         """By SRV; a target of `.` means that there is none (RFC 2782)."""
         try:
-            async with self._channel() as channel:
+            async with self._room, self._channel() as channel:
                 result = await channel.query_dns(name, "SRV")
         except FAILURES as error:
             raise _failed(error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import router.upstream.resolver
 from router.errors import LookupFailed
 from router.settings import Resolver as ResolverSettings
-from router.upstream.resolver import Answer, DnsResolver, Service
+from router.upstream.resolver import MOST_AT_ONCE, Answer, DnsResolver, Service
 from tests.nameserver import NameServer
 
 
@@ -68,6 +69,22 @@ async def test_each_question_is_asked(server: NameServer, resolver: DnsResolver)
     await resolver.addresses("w.test")
     server.answer("w.test", "A", "10.0.0.2", ttl=600)
     assert (await resolver.addresses("w.test")).found == ("10.0.0.2",)
+
+
+async def test_many_names_at_once_take_turns(server: NameServer, impatient: DnsResolver) -> None:
+    """A service of a hundred targets must not take the descriptors that requests need."""
+    names = [f"w{number}.test" for number in range(MOST_AT_ONCE + 4)]
+    for name in names:
+        server.fail(name, "drop")
+    asking = [asyncio.create_task(impatient.addresses(name)) for name in names]
+    await asyncio.sleep(0.1)
+    first = {name for name, _ in server.asked}
+    assert 0 < len(first) <= MOST_AT_ONCE
+    for name in names:
+        server.answer(name, "A", "10.0.0.1")
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert {name for name, _ in server.asked} == set(names)
+    assert sum(isinstance(answer, Answer) for answer in answers) >= 4
 
 
 async def test_the_hosts_file_is_asked_first(server: NameServer, resolver: DnsResolver) -> None:
