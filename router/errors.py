@@ -8,6 +8,7 @@ RouterError
 │   ├── InvalidPattern                     RE2 does not take the pattern
 │   └── ReplicationExposed                 an endpoint would be a replication listener
 ├── LookupFailed                           DNS has no answer for a name
+│   └── NoSuchName                         DNS has answered that there is none
 ├── LocalError                             the deployment of `make run` and the tests cannot come up
 │   ├── PortsInUse                         somebody listens where it wants to
 │   └── ProcessFailed                      a process of it ended, or never became ready
@@ -82,6 +83,10 @@ class ReplicationExposed(ConfigError):
 
 class LookupFailed(RouterError):
     """DNS has no answer for a name, or none in time; the message says which."""
+
+
+class NoSuchName(LookupFailed):
+    """DNS has answered that there is no such name, or nothing of the kind under it."""
 
 
 class LocalError(RouterError):

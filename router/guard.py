@@ -17,7 +17,10 @@ from router.settings import Guard as GuardSettings
 from router.table import Address, DnsAddress, Endpoint, Refusal, TcpAddress, UnixAddress
 
 Resolve: TypeAlias = Callable[[str, int], Iterable[str]]
-"""From a host name and a port to addresses as text; raises OSError where there are none."""
+"""From a host name and a port to addresses as text; raises OSError where there are none.
+
+TimeoutError, which is one, where nobody can tell yet: a listener could be anywhere then.
+"""
 
 NEVER_OPEN = "/_synapse/replication"
 CLOSED_PREFIXES = frozenset({NEVER_OPEN, "/_synapse/admin", "/_synapse/mas"})
@@ -37,9 +40,10 @@ WAY_OUT = (
 
 IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Two words that no host spells, for all addresses that mean the same machine and for a wildcard.
+# Words that no host spells: for all addresses that mean the same machine, a wildcard, an unknown place.
 _LOOPBACK = "<loopback>"
 _ANY = "<any>"
+_UNKNOWN = "<unknown>"
 
 _MATRIX_PLACES = frozenset({b"client", b"federation", b"key", b"media"})
 # Where most requests go; `/_matrix/` is nine bytes.
@@ -149,8 +153,11 @@ class Guard:
             return None
         asked = _hosts(host, port, resolve)
         for listed, reason in listeners:
-            if _meet(asked, _hosts(listed, port, self._resolve)):
+            hosts = _hosts(listed, port, self._resolve)
+            if _meet(asked, hosts):
                 return reason
+            if _UNKNOWN in hosts:
+                return f"has the port of the closed listener {listed}:{port}, which is not resolved yet"
         return None
 
     def _judge_unix(self, path: str) -> str | None:
@@ -232,6 +239,8 @@ def _hosts(host: str, port: int, resolve: Resolve) -> frozenset[str]:
         return frozenset({_LOOPBACK, name})
     try:
         found = [numeric(text) for text in resolve(host, port)]
+    except TimeoutError:
+        return frozenset({name, _UNKNOWN})
     except (OSError, UnicodeError):
         found = []
     return frozenset({name, *(_spelling(each) for each in found if each is not None)})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from router.errors import LookupFailed
+from router.errors import LookupFailed, NoSuchName
 from router.upstream.resolver import Answer, Service
 
 
 class KnownNames:
     """Hosts with addresses, services with records; `ttl` holds for all of them, `asked` has each question.
 
-    A name that is set to a text fails with it.
+    A name that is set to a text fails with it; one that is not there does not exist.
     """
 
     def __init__(self, **hosts: Iterable[str]) -> None:
@@ -22,7 +22,9 @@ class KnownNames:
 
     async def addresses(self, host: str) -> Answer[str]:
         self.asked.append(host)
-        found = self.hosts.get(host, "no such host (NXDOMAIN)")
+        if host not in self.hosts:
+            raise NoSuchName("no such host (NXDOMAIN)")
+        found = self.hosts[host]
         if isinstance(found, str):
             raise LookupFailed(found)
         return Answer(found=tuple(found), ttl=self.ttl)

@@ -12,7 +12,7 @@ import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
-from router.errors import LookupFailed
+from router.errors import LookupFailed, NoSuchName
 from router.guard import numeric
 from router.settings import Resolver as ResolverSettings
 from router.upstream.resolver import Answer, Resolver, Service
@@ -35,12 +35,14 @@ T = TypeVar("T")
 class Entry(Generic[T]):
     """One name: what it stands for, sorted, and why the last question failed (empty where it did not).
 
+    `absent` tells that DNS has said that there is none, as long as it has not said otherwise.
     `asked`, `answered` and `due` are seconds of the clock; `answered` is None before the first answer.
     """
 
     __slots__ = (
         "_ask",
         "_order",
+        "absent",
         "answered",
         "asked",
         "asking",
@@ -58,6 +60,7 @@ class Entry(Generic[T]):
         self.name = name
         self.found: tuple[T, ...] = ()
         self.error = ""
+        self.absent = False
         self.asked: float | None = None
         self.answered: float | None = None
         self.due = 0.0
@@ -75,7 +78,7 @@ class Entry(Generic[T]):
         try:
             answer = await self._ask(self.name)
         except LookupFailed as error:
-            news = self.fail(str(error), clock())
+            news = self.fail(str(error), clock(), absent=isinstance(error, NoSuchName))
             if news:
                 say(f"name {self.name}: {error}" + (f"; still {_listed(before)}" if before else ""))
             return news
@@ -91,16 +94,18 @@ class Entry(Generic[T]):
         before, was = self.found, self.answered
         self.found = tuple(sorted(set(answer.found), key=self._order))
         self.error = ""
+        self.absent = False
         self.answered = now
         self.ok += 1
         ttl = settings.max_ttl if answer.ttl is None else min(answer.ttl, settings.max_ttl)
         self.due = now + max(ttl, settings.min_ttl)
         return was is None or self.found != before
 
-    def fail(self, error: str, now: float) -> bool:
+    def fail(self, error: str, now: float, *, absent: bool) -> bool:
         """Notes a question without an answer; tells whether that is news."""
-        news = not self.error
+        news = not self.error or (absent and not self.absent)
         self.error = error
+        self.absent = self.absent or absent
         self.failed += 1
         self.due = now + (SOONEST if self.answered is None else RETRY)
         return news
@@ -187,11 +192,13 @@ class Names:
         return entry.found if entry is not None else ()
 
     def resolve(self, host: str, port: int) -> Iterable[str]:  # noqa: ARG002 - the guard's signature
-        """The same for the guard: raises OSError where there are none."""
-        found = self.known(host)
-        if not found:
-            raise OSError(f"{host} has no address yet")
-        return found
+        """The same for the guard: raises OSError where there are none, TimeoutError while nobody knows."""
+        entry = self.hosts.get(host)
+        if entry is not None and not entry.found and not entry.absent:
+            raise TimeoutError(f"{host} is not resolved yet")
+        if entry is None or not entry.found:
+            raise OSError(f"{host} has no address")
+        return entry.found
 
     async def ask_again(self, host: str) -> tuple[str, ...]:
         """The addresses of a host that refused at those known; asks for it, at most once a second.

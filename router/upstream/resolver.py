@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 import aiodns
 import pycares
 
-from router.errors import LookupFailed
+from router.errors import LookupFailed, NoSuchName
 from router.settings import Resolver as ResolverSettings
 
 T = TypeVar("T")
@@ -67,6 +67,9 @@ REASONS = {
     pycares.errno.ARES_EBADNAME: "not a name that DNS can be asked for (EBADNAME)",
 }
 
+ABSENT = frozenset({pycares.errno.ARES_ENOTFOUND, pycares.errno.ARES_ENODATA, pycares.errno.ARES_EBADNAME})
+"""What says that there is nothing, and not only that nobody could be asked."""
+
 
 class DnsResolver:
     """Asks by c-ares, which knows /etc/hosts, /etc/resolv.conf with its search domains, and CNAMEs.
@@ -111,7 +114,7 @@ class DnsResolver:
             for _, data in records
         ]
         if not found:
-            raise LookupFailed(REASONS[pycares.errno.ARES_ENODATA])
+            raise NoSuchName(REASONS[pycares.errno.ARES_ENODATA])
         return Answer(found=tuple(each for each in found if each.target), ttl=min(ttl for ttl, _ in records))
 
     def _channel(self) -> aiodns.DNSResolver:
@@ -143,4 +146,5 @@ def _text(address: bytes | str) -> str:
 def _failed(error: Exception) -> LookupFailed:
     if isinstance(error, UnicodeError | RuntimeError):
         return LookupFailed(REASONS[pycares.errno.ARES_EBADNAME])
-    return LookupFailed(REASONS.get(error.args[0]) or f"DNS: {error.args[-1]}")
+    kind = NoSuchName if error.args[0] in ABSENT else LookupFailed
+    return kind(REASONS.get(error.args[0]) or f"DNS: {error.args[-1]}")

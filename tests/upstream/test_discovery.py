@@ -176,6 +176,24 @@ async def test_a_listed_listener_may_be_a_name_that_moves() -> None:
     assert closed["synapse"] == ("10.0.0.8:8008 is the replication listener main.internal:8008",)
 
 
+async def test_a_listed_listener_that_is_not_resolved_yet_could_be_anywhere() -> None:
+    found = Found("dns:worker:8008", "dns:worker:8009", listed=["main.internal:8008"])
+    found.resolver.hosts["main.internal"] = "no name server answered in time (TIMEOUT)"
+    await found.names.resolve_all()
+    assert found.endpoints == ["dns:worker:8008", "10.0.0.5:8009", "10.0.0.6:8009"]
+    assert any("has the port of the closed listener main.internal:8008" in line for line in found.said)
+    found.resolver.hosts["main.internal"] = ["10.0.0.6"]
+    assert await found.later() == ["10.0.0.5:8008", "10.0.0.5:8009", "10.0.0.6:8009"]
+    found.resolver.hosts["main.internal"] = "the name server failed (SERVFAIL)"
+    assert await found.later() == ["10.0.0.5:8008", "10.0.0.5:8009", "10.0.0.6:8009"]
+
+
+async def test_a_listed_listener_that_does_not_exist_closes_nothing() -> None:
+    found = Found("dns:worker:8008", listed=["main.internal:8008"])
+    await found.names.resolve_all()
+    assert found.endpoints == ["10.0.0.5:8008", "10.0.0.6:8008"]
+
+
 async def test_a_name_that_failed_behind_its_back_is_asked_for_soon(workers: Found) -> None:
     workers.resolver.asked.clear()
     workers.discovery.endpoint_failed("127.0.0.1:8101")

@@ -200,8 +200,27 @@ async def test_a_name_that_leads_to_trouble_is_asked_for_at_the_next_tick(watche
 
 async def test_the_guard_is_told_what_is_known_and_nobody_waits_for_it(watched: Watched) -> None:
     assert list(watched.names.resolve("synapse", 1)) == ["10.0.0.5"]
-    with pytest.raises(OSError, match="no address yet"):
+    with pytest.raises(OSError, match="has no address"):
         watched.names.resolve("unknown", 1)
+
+
+async def test_the_guard_is_told_whether_a_name_is_absent_or_unknown(watched: Watched) -> None:
+    """Only where DNS has said that there is no such host is a listener there nowhere."""
+    watched.names.watch(["slow"], [])
+    watched.resolver.hosts["slow"] = "the name server failed (SERVFAIL)"
+    for _ in range(2):
+        with pytest.raises(TimeoutError, match="not resolved yet"):
+            watched.names.resolve("slow", 1)
+        await watched.after(1)
+    del watched.resolver.hosts["slow"]
+    told = watched.changes
+    await watched.after(2)
+    assert watched.changes == told + 1, "a name that does not exist opens what was closed for it"
+    watched.resolver.hosts["slow"] = "the name server failed (SERVFAIL)"
+    await watched.after(2)
+    with pytest.raises(OSError, match="has no address") as failed:
+        watched.names.resolve("slow", 1)
+    assert not isinstance(failed.value, TimeoutError)
 
 
 async def test_a_name_that_is_no_longer_watched_gives_its_question_up(watched: Watched) -> None:
