@@ -20,8 +20,8 @@ MAX_BYTES = 1024 * 1024
 """Ten times a homeserver.yaml with every comment of Synapse's sample."""
 
 _TYPED = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
-_QUOTED = re.compile(r"'[^']{3,}'")
-"""What PyYAML quotes of a file; in these files it can be a secret."""
+_QUOTED = re.compile(r"'([^']*)'")
+"""What PyYAML quotes: of its own, `'-'` or `'}'`; of a file, what in these files can be a secret."""
 
 Content = str | int | float | bool | tuple["Value", ...] | Mapping[str, "Value"] | None
 
@@ -77,7 +77,7 @@ def parse(content: bytes, *, file: str) -> Value | None:
         return None if node is None else _Builder(file, loader).build(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem = _QUOTED.sub("'…'", error.problem or "the structure is broken")
+        problem = _QUOTED.sub(_without_words, error.problem or "the structure is broken")
         raise _not_yaml(problem, file, mark.line + 1 if mark else 1) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -87,6 +87,10 @@ def parse(content: bytes, *, file: str) -> Value | None:
         raise _not_yaml("a value in it is not what it looks like", file, 1) from error
     except RecursionError as error:
         raise _not_yaml("it is nested too deep", file, 1) from error
+
+
+def _without_words(quoted: re.Match[str]) -> str:
+    return "'…'" if len(quoted[1]) > 2 else quoted[0]
 
 
 def _not_yaml(problem: str, file: str, line: int) -> NotReadable:

@@ -79,6 +79,7 @@ BROKEN = [
     (b"a: [\n", 2, "expected the node content"),
     (b"a: 1\n\tb: 2\n", 2, "cannot start any token"),
     (b"a: *secret\n", 1, "undefined alias '…'"),
+    (b"a: {b: ${PORT}}\n", 1, "expected ',' or '}', but got '{'"),
     (b"a: 1\n--- \nb: 2\n", 2, "another document"),
     (b"a: \x07\n", 1, "U+0007"),
     (b"a: 1\nb: \xff\n", 2, "byte 0xff is not UTF-8"),
