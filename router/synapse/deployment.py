@@ -140,7 +140,11 @@ class _Reader:
         if roots:
             self._judge_homeserver(shared, roots[0][0])
             instances.append(self._main(shared, roots[0][0]))
-        for pointer, root in self._roots(workers):
+        read = self._roots(workers)
+        for _, root in read:
+            if not _is_of_one(root):
+                shared.update(root)
+        for pointer, root in read:
             instances += self._worker(shared, root, pointer)
         return Deployment(
             instances=tuple(instances),
@@ -166,7 +170,8 @@ class _Reader:
             if not path.is_dir():
                 return [pointer]
             names = sorted(each for each in path.iterdir() if each.name.endswith(".yaml"))
-            return [Pointer(path=each, source=pointer.source) for each in names if not each.is_dir()]
+            # As Synapse: no folder, and no link to nothing, as an editor leaves beside a file that is open.
+            return [Pointer(path=each, source=pointer.source) for each in names if each.is_file()]
         except (OSError, ValueError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             self._unreadable(
@@ -219,7 +224,7 @@ class _Reader:
         self._locate(root)
         whole = {**shared, **root}
         app = self._listeners.text(root.get("worker_app"), "`worker_app`")
-        if app == MAIN_APP or not any(key in root for key in _WORKER_KEYS):
+        if app == MAIN_APP or not _is_of_one(root):
             if any(key in root for key in _MAIN_KEYS):
                 yield self._main(root, pointer)
             return
@@ -296,6 +301,11 @@ class _Reader:
             if names:
                 found[stream] = Writers(names=names, source=said.source)
         return found
+
+
+def _is_of_one(root: Section) -> bool:
+    """Whether a file is that of one process, and not what all of them are given besides their own."""
+    return any(key in root for key in _WORKER_KEYS)
 
 
 def _known_as(name: str) -> str:

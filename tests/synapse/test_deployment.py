@@ -103,6 +103,7 @@ WORKER_FILES = [
     ("", [], []),
     ("listeners: [{port: 7005, type: metrics}]\n", [MAIN], ["0.0.0.0:7005"]),
     ("instance_map: {w: {host: '[::1]', port: 7006}}\n", [], ["[::1]:7006"]),
+    ("instance_map:\n", [], []),
     ("worker_app: synapse.app.homeserver\nmanhole: 7007\n", [MAIN], ["127.0.0.1:7007"]),
     ("worker_app: synapse.app.homeserver\nworker_listeners: [{port: 7008, type: metrics}]\n", [], []),
 ]  # fmt: skip
@@ -118,6 +119,29 @@ def test_what_a_file_among_the_workers_may_be(
     assert read.problems == ()
     assert [instance.name for instance in read.instances] == [MAIN, *names]
     assert [str(listener.address) for listener in read.closed] == addresses
+
+
+def test_what_all_processes_are_given_may_stand_among_the_workers(tmp_path: Path) -> None:
+    """As in Synapse's own image, whose /conf/workers has a shared.yaml beside a file for each worker."""
+    home = write(tmp_path / "homeserver.yaml", "server_name: h\nmax_upload_size: 1M\n")
+    write(tmp_path / "workers" / "a.yaml", "worker_name: a\nmax_upload_size: 3M\n")
+    write(
+        tmp_path / "workers" / "shared.yaml",
+        "max_upload_size: 2M\nstream_writers: {typing: [a]}\ninstance_map: {a: {host: h, port: 1}}\n",
+    )
+    read = read_deployment(point(home), point(tmp_path / "workers"))
+    assert [instance.name for instance in read.instances] == [MAIN, "a"]
+    assert read.writers("typing") == {"a"}
+    assert read.max_upload_size == 2 * 1024**2
+    assert [str(listener.address) for listener in read.closed] == ["h:1"]
+
+
+def test_in_a_folder_links_to_nothing_are_passed_over(tmp_path: Path) -> None:
+    write(tmp_path / "homeserver.yaml", HOMESERVER)
+    (tmp_path / ".#homeserver.yaml").symlink_to("somebody@host.1234:1700000000")
+    read = read_deployment(point(tmp_path))
+    assert read.problems == ()
+    assert len(read.closed) == 5
 
 
 WRITERS = [
