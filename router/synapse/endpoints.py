@@ -96,9 +96,13 @@ def _section(verdict: Verdict, reviewed: Reviewed) -> Iterator[str]:
         yield from ("", f"{verdict.value}:")
     for why, found_for_it in groups.items():
         yield f"  {why}"
-        methods: dict[str, set[str]] = defaultdict(set)
+        # The catalogued path comes first, but another spelling of it may be the only one that is meant.
+        first: dict[tuple[str, str], str] = {}
         for one in found_for_it:
-            methods[one.endpoint.target.partition("?")[0]].add(one.endpoint.method)
+            first.setdefault((one.endpoint.method, one.endpoint.pattern), one.path)
+        methods: dict[str, set[str]] = defaultdict(set)
+        for (method, _), path in first.items():
+            methods[path].add(method)
         for path in sorted(methods):
             yield f"    {', '.join(sorted(methods[path])):12}  {path}"
 

@@ -9,7 +9,9 @@ import pytest
 
 from router.synapse import catalogue
 from router.synapse.coverage import Judged, Verdict
-from router.synapse.endpoints import CANNOT, NOT_RIGHT, RIGHT, count, main
+from router.synapse.endpoints import CANNOT, NOT_RIGHT, RIGHT, count, main, report
+from router.synapse.reasons import parse, review
+from tests.synapse.test_coverage import endpoint
 from tests.synapse.test_reasons import judged
 
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
@@ -91,3 +93,15 @@ def test_an_endpoint_counts_once_as_the_worst_of_its_requests() -> None:
     assert count(asked(Verdict.WORKER, Verdict.WRONG))[Verdict.WORKER] == 0
     assert count(asked(Verdict.WORKER, Verdict.ONLY))[Verdict.ONLY] == 1
     assert count([*asked(Verdict.ONLY), judged("PUT", "/x", Verdict.ONLY)])[Verdict.ONLY] == 2
+
+
+def test_the_spelling_that_main_has_is_shown_where_it_does_not_have_the_others() -> None:
+    asked = endpoint("^/(v1|unstable)/x$", "main,worker", target="/v1/x")
+    paths = {"/v1/x": Verdict.WORKER, "/unstable/x": Verdict.CHOICE}
+    found = [
+        Judged(endpoint=asked, path=path, route=None, upstream="main", verdict=verdict)
+        for path, verdict in paths.items()
+    ]
+    told = "\n".join(report(catalogue.shipped(), found, review(found, parse("choice\t*\t/x$\twhy"))))
+    assert "/unstable/x" in told
+    assert "/v1/x" not in told
