@@ -10,7 +10,7 @@ from router.config.findings import Finding, Findings
 from router.errors import Source
 from router.synapse.deployment import Deployment, Instance
 from router.synapse.listener import Listener
-from router.table import Endpoint, parse_address
+from router.table import DnsAddress, Endpoint, parse_address
 
 
 def listener(
@@ -119,6 +119,15 @@ def test_a_listener_that_is_not_told_whom_to_believe_is_told_in_its_own_file() -
     (finding,) = judged(["127.0.0.1:8400", "127.0.0.1:8400 plain"])
     assert (finding.code, finding.source) == ("H309", Source(file="s.yaml", line=8))
     assert [related.source.line for related in finding.related] == [1]
+
+
+@pytest.mark.parametrize("label", [None, "generic1"])
+def test_what_dns_will_find_cannot_be_compared(label: str | None) -> None:
+    endpoint = Endpoint(address=DnsAddress(name="localhost.", port=8101), instance=label)
+    findings = Findings()
+    judge_endpoints([endpoint], Known(DEPLOYMENT), findings)
+    assert list(findings) == []
+    assert Known(DEPLOYMENT).instance_of(endpoint) == label
 
 
 def test_an_endpoint_in_two_upstreams_has_one_finding() -> None:

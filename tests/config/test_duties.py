@@ -50,6 +50,7 @@ RECEIPT = asked("POST", "/receipt/1", "writer", "receipts")
 TYPING = asked("PUT", "/typing/1", "writer", "typing")
 PUSH = asked("PUT", "/push/1", "writer", "push_rules")
 ACCOUNT = asked("PUT", "/account/1", "writer main", "account_data")
+ALSO_MAIN = asked("PUT", "/typing/2", "writer main", "typing")
 LOGOUT = asked("POST", "/logout", "main")
 SYNC = asked("GET", "/sync", "main worker")
 MEDIA = asked("GET", "/media", "main media")
@@ -82,6 +83,7 @@ def judged(
 ANYTHING = "^/"
 SERVED = [
     ("writers", RECEIPT), ("writer1", RECEIPT), ("writer1", TYPING), ("main", PUSH), ("main", ACCOUNT),
+    ("main", ALSO_MAIN), ("writer1", ALSO_MAIN),
     ("main", LOGOUT), ("mixed", SYNC), ("generic", SYNC), ("generic", MEDIA), ("writer1", MEDIA),
     ("generic", WORKERS_ONLY), ("main", WORKERS_ONLY), ("generic", NOBODY), ("main", NOBODY),
     ("elsewhere", LOGOUT), ("elsewhere", RECEIPT),

@@ -4,7 +4,7 @@ import gzip
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from router.http1.responses import parse_response
@@ -115,6 +115,7 @@ def test_a_compressed_answer_cannot_become_large() -> None:
 
 
 @given(st.lists(st.binary(max_size=KEPT), max_size=8))
+@example([b"a" * (KEPT - 1), b"bcd", b"efg", b""])
 def test_no_more_than_the_beginning_is_kept(pieces: list[bytes]) -> None:
     opening = told(head(404))
     assert opening is not None

@@ -43,6 +43,7 @@ SHAPES = [
     ("{port: 010, type: http, bind_address: a}", "a:8 |  |  | "),
     ("{path: /run/m.sock, type: http}", "unix:/run/m.sock |  |  | x"),
     ("{path: /run/m.sock, port: ~, type: http, mode: 0660}", "unix:/run/m.sock |  |  | x"),
+    ("{port: 1, path: ~, bind_address: ~, type: http}", "[::]:1 0.0.0.0:1 |  |  | "),
     # what is closed
     ("{port: 1, type: metrics}", "0.0.0.0:1 | metrics |  | "),
     ("{port: 1, type: metrics, bind_address: '::1'}", "[::1]:1 | metrics |  | "),
