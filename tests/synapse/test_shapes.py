@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.synapse.catalogue import shipped
+from router.synapse.coverage import paths
 from router.synapse.shapes import CUT, MAX_SEGMENTS, MORE, Shapes, words_of
 
 RECEIPT = "^/_matrix/client/(r0|v3|unstable)/rooms/(?P<room_id>[^/]*)/receipt/(?P<receipt_type>[^/]*)/x$"
@@ -79,3 +80,11 @@ def test_synapse_s_own_words_are_known(servlet: str) -> None:
 def test_who_serves_a_shape(method: str, path: bytes, kinds: set[str]) -> None:
     shapes = Shapes(shipped().endpoints)
     assert shapes.served_by(method, shapes.of(path)) == kinds
+
+
+def test_whatever_the_catalogue_has_by_default_is_known_by_its_shape() -> None:
+    shapes = Shapes(shipped().endpoints)
+    for endpoint in shipped().endpoints:
+        for path in () if endpoint.only_with else paths(endpoint):
+            found = shapes.served_by(endpoint.method, shapes.of(path.encode("latin-1")))
+            assert found >= endpoint.served_by, (endpoint.method, path)
