@@ -36,7 +36,7 @@ def test_the_shipped_table_is_right_and_main_has_its_reasons(capsys: pytest.Capt
     )
     assert "0 wrong" in lines
     assert "DELETE, PUT /_matrix/client/v3/user/@user:localhost/rooms/!room:localhost/tags/u.example" in lines
-    assert "POST /_matrix/client/v3/logout" in lines
+    assert lines.count("POST /_matrix/client/v3/logout") == 1
 
 
 def test_what_is_wrong_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

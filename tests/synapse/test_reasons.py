@@ -68,6 +68,14 @@ def test_what_is_right_needs_no_reason_and_what_is_wrong_has_none(verdict: Verdi
     assert (reviewed.explained, reviewed.unexplained, len(reviewed.unused)) == ({}, (), 3)
 
 
+def test_every_request_is_reviewed_whatever_came_before() -> None:
+    found = [judged("GET", "/x", verdict) for verdict in (Verdict.WORKER, Verdict.CHOICE, Verdict.WRONG)]
+    found += [judged("PUT", "/x/tags/y", Verdict.CHOICE), judged("POST", "/logout", Verdict.ONLY)]
+    reviewed = review(found, parse(TEXT))
+    assert [each.line for each in reviewed.explained] == [3, 4]
+    assert reviewed.unexplained == (found[1],)
+
+
 def test_the_first_line_that_speaks_of_a_request_counts() -> None:
     one = judged("PUT", "/x/tags/y", Verdict.CHOICE)
     reviewed = review([one], parse("choice\t*\t/x/\tfirst\nchoice\tPUT\t/tags/\tsecond"))
