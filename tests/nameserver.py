@@ -15,6 +15,8 @@ import dns.rrset
 class NameServer(asyncio.DatagramProtocol):
     """Answers what `answer` was told, fails as `fail` says, and NXDOMAIN for every other name.
 
+    A CNAME comes with what its target has, as from a server that recurses.
+
     `asked` has each question as it came: name and type.
     """
 
@@ -63,9 +65,13 @@ class NameServer(asyncio.DatagramProtocol):
         if how:
             reply.set_rcode(dns.rcode.from_text(how))
         else:
-            ttl, records = self._known[name].get(kind, (0, ()))
+            owner = name
+            while alias := self._known.get(owner, {}).get("CNAME"):
+                reply.answer.append(dns.rrset.from_text(f"{owner}.", alias[0], "IN", "CNAME", *alias[1]))
+                owner = alias[1][0].rstrip(".")
+            ttl, records = self._known.get(owner, {}).get(kind, (0, ()))
             if records:
-                reply.answer.append(dns.rrset.from_text(question.name, ttl, "IN", kind, *records))
+                reply.answer.append(dns.rrset.from_text(f"{owner}.", ttl, "IN", kind, *records))
         assert self._transport is not None
         self._transport.sendto(reply.to_wire(), addr)
 

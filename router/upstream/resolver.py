@@ -93,7 +93,9 @@ class DnsResolver:
         except FAILURES as error:
             raise _failed(error) from error
         found = dict.fromkeys(_text(node.addr[0]) for node in result.nodes)
-        ttl = min((node.ttl for node in result.nodes), default=0)
+        # A CNAME may be the one that moves, and say so by a shorter TTL.
+        ttls = [node.ttl for node in result.nodes] + [cname.ttl for cname in result.cnames]
+        ttl = min(ttls, default=0)
         # c-ares gives 0 to what has none, and a server may mean it.
         return Answer(found=tuple(found), ttl=None if ttl == 0 and _is_local(host) else ttl)
 
@@ -104,18 +106,17 @@ class DnsResolver:
                 result = await channel.query_dns(name, "SRV")
         except FAILURES as error:
             raise _failed(error) from error
-        records = [
-            (each.ttl, each.data) for each in result.answer if isinstance(each.data, pycares.SRVRecordData)
-        ]
         found = [
             Service(
                 priority=data.priority, target=data.target.rstrip("."), port=data.port, weight=data.weight
             )
-            for _, data in records
+            for data in (each.data for each in result.answer)
+            if isinstance(data, pycares.SRVRecordData)
         ]
         if not found:
             raise NoSuchName(REASONS[pycares.errno.ARES_ENODATA])
-        return Answer(found=tuple(each for each in found if each.target), ttl=min(ttl for ttl, _ in records))
+        ttl = min(each.ttl for each in result.answer)
+        return Answer(found=tuple(each for each in found if each.target), ttl=ttl)
 
     def _channel(self) -> aiodns.DNSResolver:
         settings = self._settings

@@ -48,6 +48,18 @@ async def test_one_family_is_enough(server: NameServer, resolver: DnsResolver) -
     assert await resolver.addresses("six.test") == Answer(found=("::1",), ttl=5)
 
 
+async def test_an_alias_holds_no_longer_than_its_own_ttl(server: NameServer, resolver: DnsResolver) -> None:
+    """A failover is often a CNAME that moves between names whose addresses stay."""
+    server.answer("alias.test", "CNAME", "real.test.", ttl=3)
+    server.answer("real.test", "A", "10.0.0.1", ttl=60)
+    server.answer("_http._tcp.alias.test", "CNAME", "_http._tcp.real.test.", ttl=4)
+    server.answer("_http._tcp.real.test", "SRV", "0 1 8008 w.test.", ttl=60)
+    assert await resolver.addresses("alias.test") == Answer(found=("10.0.0.1",), ttl=3)
+    services = await resolver.services("_http._tcp.alias.test")
+    assert services.ttl == 4
+    assert [str(each) for each in services.found] == ["w.test:8008"]
+
+
 async def test_a_ttl_of_0_is_told_from_none(
     server: NameServer, resolver: DnsResolver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
