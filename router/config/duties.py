@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import dataclasses
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -12,6 +13,7 @@ from router.errors import ProxyError
 from router.request import RequestHead
 from router.routing.snapshot import Snapshot
 from router.synapse.catalogue import Catalogue, CataloguedEndpoint
+from router.synapse.coverage import paths
 from router.synapse.deployment import MAIN
 from router.table import Endpoint, Refusal, Route
 
@@ -60,7 +62,7 @@ class _Misled:
 def judge_duties(snapshot: Snapshot, known: Known, catalogue: Catalogue, findings: Findings) -> None:
     """Adds a finding for each route and reason, with the processes and a request that shows it."""
     found: dict[tuple[str, str, str, _Why], _Misled] = {}
-    for asked in catalogue.endpoints:
+    for asked, kind in _spelled(catalogue):
         route, endpoints = _goes_to(snapshot, asked)
         for endpoint in endpoints:
             instance = known.instance_of(endpoint)
@@ -73,9 +75,21 @@ def judge_duties(snapshot: Snapshot, known: Known, catalogue: Catalogue, finding
                 _Misled(why=why, route=route, endpoint=endpoint, first=asked, there=there),
             )
             misled.instances[instance] = None
-            misled.targets.add((asked.method, asked.target))
+            misled.targets.add((asked.method, kind))
     for misled in found.values():
         _report(misled, known, findings)
+
+
+def _spelled(catalogue: Catalogue) -> Iterator[tuple[CataloguedEndpoint, str]]:
+    """Each endpoint by its own target, which names the kind, then in every other version and spelling.
+
+    Not without an id: Synapse's patterns take that, no client sends it, and a table may leave it out.
+    """
+    for endpoint in catalogue.endpoints:
+        yield endpoint, endpoint.target
+        for path in paths(endpoint):
+            if "//" not in path and not path.endswith("/"):
+                yield dataclasses.replace(endpoint, target=path), endpoint.target
 
 
 def _goes_to(snapshot: Snapshot, asked: CataloguedEndpoint) -> tuple[Route | None, tuple[Endpoint, ...]]:

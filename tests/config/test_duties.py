@@ -200,3 +200,13 @@ def test_the_first_route_decides_and_what_the_router_answers_itself_reaches_nobo
     odd = asked("GET", "/a b", "main")
     assert judged(route(ANYTHING, "generic"), ask=(closed, odd)) == []
     assert len(judged(route(ANYTHING, "generic"), ask=asked("GET", "/_synapse/client/x", "main"))) == 1
+
+
+def test_every_version_of_a_path_is_asked_for_and_no_path_without_its_id() -> None:
+    sending = dataclasses.replace(
+        asked("PUT", "/v3/send/x", "writer", "to_device"), pattern="^/(r0|v3|unstable)/send/(?P<type>[^/]*)$"
+    )
+    old = judged(route("^/(r0|unstable)/send/", "generic"), route(ANYTHING, "main"), ask=sending)
+    assert [finding.witness for finding in old] == ["PUT /r0/send/xx  ->  127.0.0.1:8101 (generic1)"]
+    assert "kinds of request" not in old[0].message
+    assert judged(route("^/[^/]+/send/[^/]+$", "main"), route(ANYTHING, "generic"), ask=sending) == []
