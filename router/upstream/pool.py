@@ -15,6 +15,9 @@ from router.upstream.connection import UpstreamConnection
 MAX_IDLE = 256
 """Idle connections kept to one endpoint; Twisted accepts as many as it has descriptors."""
 
+SILENCE = 0.5
+"""Seconds after which an address of a host that says nothing is left for the next one of them."""
+
 OUR_OWN_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 """What connect(2) and socket(2) say where this machine has run out: that tells nothing of the endpoint."""
 
@@ -170,39 +173,52 @@ class Pool:
     async def _open_connection(self, endpoint: Endpoint) -> UpstreamConnection:
         """To the first address that takes it; a host that refuses at all of them may just have moved."""
         address = endpoint.address
-        connection = UpstreamConnection(endpoint, self)
         if isinstance(address, UnixAddress):
             self._refuse_replication(address.path)
+            connection = UpstreamConnection(endpoint, self)
             await self._loop.create_unix_connection(lambda: connection, address.path)
             return connection
         if isinstance(address, DnsAddress):
             raise LookupFailed("nothing is found under this name")
         number = _as_number(address.host)
         tried = (number,) if number else self._book.known(address.host)
-        error = await self._try(connection, tried, address.port)
-        if error is not None and not number and not _is_our_shortage(error):
+        made = await self._try(endpoint, tried, address.port)
+        if isinstance(made, Exception) and not number and not _is_our_shortage(made):
             others = [each for each in await self._book.ask_again(address.host) if each not in tried]
             if others:
-                error = await self._try(connection, others, address.port)
-        if error is not None:
-            raise error
-        return connection
+                made = await self._try(endpoint, others, address.port)
+        if isinstance(made, Exception):
+            raise made
+        return made
 
     async def _try(
-        self, connection: UpstreamConnection, hosts: Iterable[str], port: int
-    ) -> OSError | RouterError | None:
-        """One after the other, but for what the guard closes; None once connected, else what came last."""
+        self, endpoint: Endpoint, hosts: Iterable[str], port: int
+    ) -> UpstreamConnection | OSError | RouterError:
+        """One after the other, but for what the guard closes; the connection, else what came last."""
         error: OSError | RouterError = OSError("no address")
-        for host in hosts:
+        left = tuple(hosts)
+        while left:
+            host, left = left[0], left[1:]
             try:
-                self._refuse_replication((host, port))
-                await self._loop.create_connection(lambda: connection, host, port)
+                async with asyncio.timeout(SILENCE if left else None):
+                    return await self._connect_to(endpoint, host, port)
+            except TimeoutError as failed:
+                error = failed if failed.errno else OSError(f"{host} does not answer")
             except (OSError, ReplicationExposed) as failed:
                 error = failed
-            else:
-                connection.address = host
-                return None
         return error
+
+    async def _connect_to(self, endpoint: Endpoint, host: str, port: int) -> UpstreamConnection:
+        self._refuse_replication((host, port))
+        connection = UpstreamConnection(endpoint, self)
+        connection.address = host
+        try:
+            await self._loop.create_connection(lambda: connection, host, port)
+        except asyncio.CancelledError:
+            # It may have been connected at the same moment, for nobody.
+            connection.abort()
+            raise
+        return connection
 
     def _refuse_replication(self, address: SocketAddress) -> None:
         reason = self._judge(address)

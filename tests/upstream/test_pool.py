@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import socket
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,24 @@ async def test_a_name_with_several_addresses(serve: Serve) -> None:
     await (await listening.asked()).send(OK)
     await client.expect(OK)
     assert proxy.resolver.asked == ["worker.example"]
+    await listening.stop()
+
+
+async def test_a_name_with_an_address_that_says_nothing(serve: Serve) -> None:
+    """A machine that is gone refuses nothing: the next address is tried long before the deadline."""
+    silent, listening, port = two_on_one_port()
+    silent.sock.listen(0)
+    crowd = [socket.socket() for _ in range(4)]
+    for sock in crowd:
+        sock.setblocking(False)
+        sock.connect_ex(("127.0.0.1", port))
+    proxy = await named(serve, "127.0.0.1", "127.0.0.2", port=port)
+    client = await proxy.ask(GET)
+    await (await listening.asked()).send(OK)
+    await client.expect(OK)
+    for sock in crowd:
+        sock.close()
+    await silent.stop()
     await listening.stop()
 
 
