@@ -185,11 +185,13 @@ def _address(node: Node, findings: Findings, what: str, parse: Callable[[str], _
 
 def _address_hint(text: str, what: str) -> str:
     if text.startswith("dns:"):
-        name = text.removeprefix("dns:").partition(":")[0]
+        name, _, port = text.removeprefix("dns:").partition(":")
         if what != "an endpoint":
             return "write the address itself"
         if name.startswith("_"):
             return "write `dns:_http._tcp.synapse.example` for SRV records, or `dns:synapse.example:8008`"
+        if "." in name and name.rpartition(".")[2].isdigit():
+            return f"write `{name}:{port or 8008}`"
         if not name.isdigit() and is_host_name(name):
             return f"write `dns:{name}:8008`, with the worker's port"
         return "write `dns:synapse.example:8008`, or `dns:_http._tcp.synapse.example` for SRV records"

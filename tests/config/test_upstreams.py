@@ -43,6 +43,8 @@ def test_endpoints_that_dns_finds_are_kept_as_written() -> None:
     ("written", "words"),
     [
         ("dns:worker", "write `dns:worker:8008`"),
+        ("dns:127.0.0.1:8101", "write `127.0.0.1:8101`"),
+        ("dns:127.0.0.1", "write `127.0.0.1:8008`"),
         ("dns:8008", "write `dns:synapse.example:8008`"),
         ("dns:_http", "for SRV records"),
         ("dns:a b:1", "for SRV records"),
