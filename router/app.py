@@ -166,7 +166,10 @@ class Application:
             self.discovery.endpoint_failed(state.name)
 
     def _forget_gone(self) -> None:
-        self.states.keep({endpoint.name for endpoint in self.discovery.endpoints()})
+        names = {endpoint.name for endpoint in self.discovery.endpoints()}
+        self.states.keep(names)
+        self.metrics.keep(names)
+        self.misroutes.keep(names)
 
     async def run(self) -> None:
         """Listens, says so in one line, serves until a signal, drains."""

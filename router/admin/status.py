@@ -211,6 +211,8 @@ def _routes(state: AdminState) -> tuple[RouteStatus, ...]:
     statuses: dict[str, Counter[str]] = {}
     for (route, _, _, _, status), count in state.metrics.requests.items():
         statuses.setdefault(route, Counter())[status] += count
+    for (route, status), count in state.metrics.gone.items():
+        statuses.setdefault(route, Counter())[status] += count
     counted = state.metrics.routes
     routes = []
     for name in dict.fromkeys((*lines, *counted)):
@@ -244,11 +246,9 @@ def _verdict(
     if draining:
         return f"Stopping: no new connections, {count(in_flight, 'request')} still under way."
     down = {each.endpoint: each for upstream in upstreams for each in upstream.down}
-    if not down and (alarms := alarming(misroutes, now)):
-        newest, others = alarms[0], len(alarms) - 1
-        times = f"{count(newest.count, 'time')}, the last {age(now - newest.time)} ago"
-        more = f"; {count(others, 'more misroute')} below" if others else ""
-        return f"Misrouted: {newest.sentence}; {times}{more}."
+    misrouted = _misrouted(alarming(misroutes, now), now)
+    if not down and misrouted:
+        return misrouted
     if not down:
         endpoints = len({each.endpoint for upstream in upstreams for each in upstream.endpoints})
         return f"All well: {count(endpoints, 'endpoint')} up, {count(in_flight, 'request')} in flight."
@@ -261,7 +261,18 @@ def _verdict(
         them = "it" if len(dead) == 1 else "them"
         return f"Down since {since}: no endpoint of {names} is up, requests for {them} get 503. {reasons}."
     since = utc(min(each.since for each in down.values()))
-    return f"Degraded since {since}: every upstream still has an endpoint up. {reasons}."
+    degraded = f"Degraded since {since}: every upstream still has an endpoint up. {reasons}."
+    return f"{degraded} {misrouted}".rstrip()
+
+
+def _misrouted(alarms: list[MisrouteStatus], now: float) -> str:
+    """A sentence on the newest of them; empty where there is none."""
+    if not alarms:
+        return ""
+    newest, others = alarms[0], len(alarms) - 1
+    times = f"{count(newest.count, 'time')}, the last {age(now - newest.time)} ago"
+    more = f"; {count(others, 'more misroute')} below" if others else ""
+    return f"Misrouted: {newest.sentence}; {times}{more}."
 
 
 def why_down(endpoint: EndpointStatus) -> str:

@@ -6,6 +6,7 @@ import time
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from router.errors import ClientGone, DownstreamError, ShuttingDown
@@ -104,15 +105,16 @@ class RouteCounters:
 class Metrics:
     """Counts every exchange: `begin` once it is decided or its head refused, `finish` once it has ended.
 
-    `requests` is keyed by the labels (route, upstream, endpoint, method, status), as plain tuples;
-    `failures` holds the last ones, oldest first.
+    `requests` is keyed by the labels (route, upstream, endpoint, method, status), as plain tuples; `gone`
+    has those of endpoints that are no more, by (route, status). `failures` holds the last ones, oldest first.
     """
 
-    __slots__ = ("_wall_clock", "failures", "requests", "routes")
+    __slots__ = ("_wall_clock", "failures", "gone", "requests", "routes")
 
     def __init__(self, wall_clock: Callable[[], float] = time.time) -> None:
         self._wall_clock = wall_clock
         self.requests: dict[tuple[str, str, str, str, str], int] = {}
+        self.gone: dict[tuple[str, str], int] = {}
         self.routes: dict[str, RouteCounters] = {}
         self.failures: deque[Failure] = deque(maxlen=FAILURES)
 
@@ -154,6 +156,12 @@ class Metrics:
             counters.retries += exchange.attempts - 1
         if exchange.reason or status >= 500:
             self._note_trouble(exchange, counters, key)
+
+    def keep(self, endpoints: AbstractSet[str]) -> None:
+        """Ends the series of all other endpoints: a name may stand for ever new ones."""
+        for labels in [each for each in self.requests if each[2] not in endpoints and each[2] != NONE]:
+            route, _, _, _, status = labels
+            self.gone[route, status] = self.gone.get((route, status), 0) + self.requests.pop(labels)
 
     def _note_trouble(
         self, exchange: ExchangeRecord, counters: RouteCounters, key: tuple[str, str, str, str, str]

@@ -17,6 +17,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from router.observe.metrics import METHODS, OTHER
@@ -134,6 +135,11 @@ class Misroutes:
                 served_by=tuple(sorted(served_by)),
             )
         )
+
+    def keep(self, endpoints: AbstractSet[str]) -> None:
+        """Ends the series of all other endpoints; what was seen last stays, until others push it out."""
+        self.unrecognized = {each: n for each, n in self.unrecognized.items() if each[2] in endpoints}
+        self.counts = {each: n for each, n in self.counts.items() if each[2] in endpoints}
 
     def _kind(
         self, exchange: ExchangeRecord, head: RequestHead, labels: tuple[str, str, str]

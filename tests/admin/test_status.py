@@ -105,12 +105,23 @@ def test_a_misroute_is_in_the_verdict_until_it_is_long_ago() -> None:
     assert status.ready, "it can be served with, as before"
 
     process.states.mark_down(GENERIC2, "refused")
-    assert status_of(process.state).verdict.startswith("Degraded"), "what is down matters more"
+    verdict = status_of(process.state).verdict
+    assert verdict.startswith("Degraded"), "what is down matters more"
+    assert "127.0.0.1:8102: refused. Misrouted: generic1 (127.0.0.1:8101) does not know" in verdict
     process.states.mark_up(GENERIC2)
     process.now += RECENT
     status = status_of(process.state)
     assert status.verdict.startswith("All well")
     assert len(status.misroutes) == 2
+
+
+def test_requests_to_an_endpoint_that_is_gone_are_still_counted_for_the_route() -> None:
+    process = Process()
+    process.serve(b"/_matrix/client/v3/sync?since=s1")
+    before = status_of(process.state).routes
+    process.metrics.keep(frozenset())
+    assert not process.metrics.requests
+    assert status_of(process.state).routes == before
 
 
 def test_what_nobody_serves_leaves_the_verdict_good() -> None:

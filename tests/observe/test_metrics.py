@@ -18,6 +18,7 @@ from router.observe.metrics import (
     Histogram,
     Metrics,
 )
+from router.table import Endpoint, TcpAddress
 from tests.observe.records import GENERIC1, GUARDED, TO_SYNC, Ended, answered
 
 
@@ -37,6 +38,21 @@ def test_a_request_is_counted_under_its_labels() -> None:
         (*route, "GET", "4xx"): 1,
         (*route, "PUT", "2xx"): 1,
     }
+
+
+def test_an_endpoint_that_is_gone_has_no_series_and_its_requests_are_not_lost() -> None:
+    stays = GENERIC1
+    goes = Endpoint(address=TcpAddress(host="10.0.0.7", port=8008))
+    nobody = replace(answered(status=503), endpoint=None)
+    metrics = counted(answered(), replace(answered(), endpoint=goes), nobody)
+    metrics.keep({stays.name})
+    assert [labels[2] for labels in metrics.requests] == [stays.name, NONE]
+    assert metrics.gone == {("sync", "2xx"): 1}
+    late = replace(answered(), endpoint=goes)
+    metrics.begin(late)
+    metrics.finish(late)
+    metrics.keep({stays.name})
+    assert metrics.gone == {("sync", "2xx"): 2}
 
 
 def test_in_flight_is_what_has_begun_and_not_ended() -> None:

@@ -144,6 +144,16 @@ def test_every_unrecognized_is_counted_main_s_too() -> None:
     }
 
 
+def test_an_endpoint_that_is_gone_has_no_series() -> None:
+    misroutes = noticing()
+    misroutes.finish(exchange(unrecognized()))
+    misroutes.finish(exchange(unrecognized(), decision=TO_MAIN, endpoint=MAIN))
+    misroutes.keep({MAIN.name})
+    assert [key[2] for key in misroutes.unrecognized] == [MAIN.name]
+    assert not misroutes.counts
+    assert len(misroutes.last) == 1
+
+
 def test_main_under_another_name_is_main() -> None:
     media = Upstream(name="media", endpoints=(MAIN,))
     route = Route(name="media", pattern=Pattern(text="^/media"), upstream="media")

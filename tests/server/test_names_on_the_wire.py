@@ -258,6 +258,8 @@ async def test_endpoints_come_and_go_under_load(server: NameServer, begin: Begin
     assert served.application.context.snapshot.generation == 4
     served.application._forget_gone()
     assert served.application.states._states.keys() == set(served.endpoints)
+    assert {labels[2] for labels in served.application.metrics.requests} == set(served.endpoints)
+    assert sum(served.application.metrics.gone.values()) > 0
     assert three.served
 
 
