@@ -125,13 +125,16 @@ async def _the_events_persister_ends(out: Outages, traffic: Traffic) -> Chapter:
 
 
 async def _main_ends(out: Outages, traffic: Traffic) -> Chapter:
-    """What only main can do fails; the rest goes on."""
+    """What only main can do fails; the rest goes on.
+
+    A worker's /sync may wait too: it tells main that its user is there, again after 1, 2, 4 … seconds.
+    """
     out.kill("main")
     await traffic.fails("account data")
-    await traffic.goes_on("send", "sync", "typing", "receipt")
+    await traffic.goes_on("send", "typing", "receipt")
     await out.start("main")
     await traffic.goes_on(*EVERYTHING)
-    assert {trouble.what for trouble in out.troubles()} == {"account data"}
+    assert {trouble.what for trouble in out.troubles()} <= {"account data", "sync"}
     return out.chapter("main killed and back")
 
 
