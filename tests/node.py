@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -37,7 +38,7 @@ class Step:
 
 
 def node() -> Path:
-    """The pinned node beside its packages, installed if need be.
+    """The pinned node beside its packages, installed if need be, by one of those who ask at once.
 
     Without npm the test is skipped, or fails where CI=true says that it must be there.
     """
@@ -50,9 +51,11 @@ def node() -> Path:
     modules = FOLDER / "node_modules"
     lock = (FOLDER / "package-lock.json").read_bytes()
     installed = modules / f".installed-{hashlib.sha256(lock).hexdigest()[:16]}"
-    if not installed.exists():
-        _install(npm)
-        installed.touch()
+    with (FOLDER / "package-lock.json").open("rb") as one_at_a_time:
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        if not installed.exists():
+            _install(npm)
+            installed.touch()
     return modules / f"node-linux-{architecture}" / "bin" / "node"
 
 
