@@ -25,23 +25,12 @@ from router.local.layout import HOST, Layout
 from router.request import RequestHead
 from router.routing.decision import Forward, decide
 from router.routing.snapshot import Snapshot
-from router.table import Endpoint, Upstream
+from router.routing.view import EveryEndpointUp
 from tests.synapse_log import Served, process_logs
+from tests.tally import EVIDENCE
 
 PATIENCE = 15.0
 """Seconds that a process has to write down the request that marks the end of a chapter."""
-
-PROPERTY = "evidence"
-
-
-class EveryEndpoint:
-    """The view of a router whose endpoints are all up."""
-
-    def is_up(self, _endpoint: Endpoint) -> bool:
-        return True
-
-    def rotation(self, upstream: Upstream) -> tuple[int, ...]:
-        return (0,) * len(upstream.endpoints)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +64,7 @@ class ServedTable:
         headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
         try:
             head = RequestHead(method=method, target=target.encode(), headers=headers, client=HOST)
-            decision = decide(self._snapshot, head, EveryEndpoint())
+            decision = decide(self._snapshot, head, EveryEndpointUp())
         except ProxyError:
             return None
         if not isinstance(decision, Forward):
@@ -261,26 +250,4 @@ def evidence(deployment: Deployment, request: pytest.FixtureRequest) -> Iterator
     yield reading
     lines = [line for chapter in reading.chapters for line in chapter.lines(reading.processes)]
     if lines:
-        request.node.user_properties.append((PROPERTY, "\n".join(lines)))
-
-
-class _Printer:
-    """Runs where the suite is reported, whichever process ran the tests."""
-
-    def __init__(self) -> None:
-        self._texts: list[str] = []
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "teardown":
-            self._texts += [str(value) for name, value in report.user_properties if name == PROPERTY]
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._texts:
-            terminalreporter.write_sep("=", "which process served what, by Synapse's own logs")
-            for text in self._texts:
-                terminalreporter.write_line(text)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Prints the evidence of all tests at the end."""
-    config.pluginmanager.register(_Printer(), "evidence-printer")
+        request.node.user_properties.append((EVIDENCE, "\n".join(lines)))

@@ -1,4 +1,4 @@
-"""What tests counted, printed at the end of the suite: a pytest plugin with the fixture `tally`."""
+"""What tests found out, printed at the end of the suite: a pytest plugin with the fixture `tally`."""
 
 from __future__ import annotations
 
@@ -6,33 +6,38 @@ from collections.abc import Callable
 
 import pytest
 
-PROPERTY = "tally"
+EVIDENCE, TALLY = "evidence", "tally"
+HEADINGS = {EVIDENCE: "which process served what, by Synapse's own logs", TALLY: "the shipped table"}
+"""By the name of a test's property, what stands over the texts of all tests that have it."""
 
 
 @pytest.fixture
 def tally(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Call it with text that whoever reads the suite's output should see."""
     properties = request.node.user_properties
-    return lambda text: properties.append((PROPERTY, text))
+    return lambda text: properties.append((TALLY, text))
 
 
 class _Printer:
     """Runs where the suite is reported, whichever process ran the tests."""
 
     def __init__(self) -> None:
-        self._texts: list[str] = []
+        self._texts: dict[str, list[str]] = {name: [] for name in HEADINGS}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":
-            self._texts += [str(value) for name, value in report.user_properties if name == PROPERTY]
+            for name, value in report.user_properties:
+                if name in self._texts:
+                    self._texts[name].append(str(value))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._texts:
-            terminalreporter.write_sep("=", "the shipped table")
-            for text in self._texts:
+        for name, texts in self._texts.items():
+            if texts:
+                terminalreporter.write_sep("=", HEADINGS[name])
+            for text in texts:
                 terminalreporter.write_line(text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Prints the tallies of all tests at the end."""
+    """Prints what all tests found out at the end."""
     config.pluginmanager.register(_Printer(), "tally-printer")
