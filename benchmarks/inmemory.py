@@ -59,7 +59,7 @@ class Lane:
             worker = UpstreamConnection(endpoint, context.pool)
             worker.connection_made(Wire(self._asked, worker))
             context.pool.release(worker)
-        self._client = ClientConnection(context, lambda _: None)
+        self._client = ClientConnection(context, config.settings.listen[0], lambda _: None)
         self._client.connection_made(Wire(self._answered, self._client))
 
     def serve(self, request: bytes) -> None:

@@ -104,7 +104,7 @@ class Application:
             observer=Observers(self.metrics, self.misroutes, self.access_log, time.time),
             clock=time.monotonic,
         )
-        self.server = ProxyServer(self.context)
+        self.servers = tuple(ProxyServer(self.context, listener) for listener in settings.listen)
         self.discovery = Discovery(
             config.table.upstreams,
             self.names,
@@ -174,16 +174,16 @@ class Application:
     async def run(self) -> None:
         """Listens, says so in one line, serves until a signal, drains."""
         settings = self.config.settings
-        sockets = [sock for address in settings.listen for sock in bind(address)]
+        bound = [(server, bind(server.listener.address)) for server in self.servers]
+        sockets = [sock for _, each in bound for sock in each]
         admin_sockets = [sock for address in settings.admin for sock in bind(address)]
         process = Process(
-            server=self.server,
-            sockets=sockets,
+            servers=bound,
             admin=self.make_admin(),
             admin_sockets=admin_sockets,
             drain_timeout=settings.drain_timeout,
             reopen_log=self.access_log.reopen,
-            unlink=lambda: unlink(settings.listen),
+            unlink=lambda: unlink(listener.address for listener in settings.listen),
             unlink_admin=lambda: unlink(settings.admin),
         )
         self.listeners = frozenset(map(name_of, (*sockets, *admin_sockets)))
@@ -214,7 +214,7 @@ class Application:
                 states=self.states,
                 metrics=self.metrics,
                 misroutes=self.misroutes,
-                open_connections=lambda: len(self.server.connections),
+                open_connections=lambda: sum(len(server.connections) for server in self.servers),
                 log_dropped=lambda: self.access_log.dropped,
                 draining=lambda: self.context.draining,
                 wall_clock=time.time,

@@ -72,6 +72,16 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Where clients connect, and how they are spoken to there."""
+
+    address: Address
+
+    def __str__(self) -> str:
+        return str(self.address)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedListener:
     """A listener that no endpoint may be; `reason` follows `the endpoint 127.0.0.1:9093` in a sentence."""
 
@@ -123,7 +133,7 @@ class Guard:
 class Settings:
     """One file's settings, with the contract's defaults."""
 
-    listen: tuple[Address, ...] = (TcpAddress(host="127.0.0.1", port=8080),)
+    listen: tuple[Listener, ...] = (Listener(address=TcpAddress(host="127.0.0.1", port=8080)),)
     admin: tuple[Address, ...] = (TcpAddress(host="127.0.0.1", port=8081),)
     admin_public: bool = False
     """Whether the file says in so many words that the admin listener may be off loopback."""

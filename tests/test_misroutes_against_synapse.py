@@ -64,13 +64,13 @@ async def wrong(deployment: Deployment) -> AsyncIterator[Wrong]:
     assert loaded.config is not None, loaded.findings
     loop = asyncio.get_running_loop()
     application = Application(loaded.config, loop=loop)
-    listener = await loop.create_server(application.server, "127.0.0.1", 0)
+    listener = await loop.create_server(application.servers[0], "127.0.0.1", 0)
     host, port = listener.sockets[0].getsockname()
     async with TestClient(TestServer(application.make_admin())) as admin, aiohttp.ClientSession() as client:
         yield Wrong(url=f"http://{host}:{port}", client=client, admin=admin)
     listener.close()
-    application.server.pre_shutdown()
-    await application.server.shutdown(1.0)
+    application.servers[0].pre_shutdown()
+    await application.servers[0].shutdown(1.0)
     application.pool.close()
 
 

@@ -20,7 +20,7 @@ from router.proxy.deadlines import HORIZON, TICK, Deadlines
 from router.proxy.record import ExchangeRecord
 from router.routing.snapshot import Snapshot
 from router.server.listener import ProxyServer
-from router.settings import Config, Settings
+from router.settings import Config, Listener, Settings
 from router.table import Endpoint, Pattern, Policy, Route, RouteTable, TcpAddress, UnixAddress, Upstream
 from router.upstream.names import Names
 from router.upstream.pool import Pool
@@ -218,7 +218,7 @@ class Proxy:
             observer=self.recorder,
             clock=lambda: self.now,
         )
-        self.server = ProxyServer(self.context)
+        self.server = ProxyServer(self.context, Listener(address=TcpAddress(host="127.0.0.1", port=0)))
         self.faults: list[dict[str, Any]] = []
         self._peers: list[Peer] = []
         self._listeners: list[asyncio.Server] = []

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from router.cli.loading import load_or_say
-from router.config.sections import is_loopback
+from router.config.listeners import is_loopback
 from router.settings import Config
 from router.table import Address, parse_address
 

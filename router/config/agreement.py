@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from router.config.findings import Findings, Related, suggest
-from router.config.sections import is_loopback
+from router.config.listeners import is_loopback
 from router.guard import could_reach
 from router.synapse.deployment import MAIN, Deployment, Instance
 from router.synapse.listener import Listener

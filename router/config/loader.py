@@ -11,8 +11,9 @@ from router.config.codes import Severity
 from router.config.document import Document, parse, read
 from router.config.fields import Fields, mapping
 from router.config.findings import Finding, Findings
+from router.config.listeners import loops
 from router.config.routes import FORMS, RouteReader
-from router.config.sections import loops, read_settings
+from router.config.sections import read_settings
 from router.config.synapse import read_synapse
 from router.config.upstreams import UpstreamReader, unused
 from router.config.values import choice

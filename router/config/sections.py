@@ -1,17 +1,17 @@
-"""Everything in the file that is not a route or an upstream: listeners, guard, limits, timeouts, log."""
+"""Everything in the file that is not a route or an upstream: guard, limits, timeouts, log."""
 
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 
 from router.config.fields import Fields, mapping, one_or_more
 from router.config.findings import Findings, suggest
-from router.config.nodes import Items, Mapping, Node, Scalar
+from router.config.listeners import admin_addresses, listeners
+from router.config.nodes import Items, Node
 from router.config.resolver import resolver
-from router.config.values import address, seconds, short, size, whole, word, yes_or_no
-from router.settings import ClosedListener, Guard, Health, Limits, Settings, Timeouts
-from router.table import Address, TcpAddress, UnixAddress, parse_address
+from router.config.values import address, seconds, short, size, whole, word
+from router.settings import ClosedListener, Guard, Health, Limits, Listener, Settings, Timeouts
+from router.table import Address, TcpAddress
 
 OPENABLE = ("/_synapse/admin", "/_synapse/mas")
 """The closed prefixes that a file may open."""
@@ -34,14 +34,15 @@ def read_settings(
     `listen` and `admin`, where given, stand in place of the file's. `closed` goes to the guard.
     """
     default = Settings()
-    file_listen = _addresses(fields.get("listen"), findings, "`listen`")
-    file_admin, public = _admin(fields.get("admin"), findings, judged=not admin)
-    listeners, admins = listen or file_listen or default.listen, admin or file_admin or default.admin
+    file_listen = listeners(fields.get("listen"), findings)
+    file_admin, public = admin_addresses(fields.get("admin"), findings, judged=not admin)
+    given = tuple(Listener(address=where) for where in listen)
+    serving, admins = given or file_listen or default.listen, admin or file_admin or default.admin
     names = ("--listen" if listen else "`listen`", "--admin" if admin else "`admin`")
     in_file = [
-        key for key, given in (("admin", admin), ("listen", listen)) if not given and key in fields.keys
+        key for key, written in (("admin", admin), ("listen", listen)) if not written and key in fields.keys
     ]
-    for both in set(listeners) & set(admins):
+    for both in {listener.address for listener in serving} & set(admins):
         if not (isinstance(both, TcpAddress) and both.port == 0):
             findings.add(
                 "S013",
@@ -53,7 +54,7 @@ def read_settings(
     drain, log = fields.get("drain_timeout"), fields.get("access_log")
     drained = seconds(drain, findings, "`drain_timeout`", zero=True) if drain else None
     return Settings(
-        listen=listeners,
+        listen=serving,
         admin=admins,
         admin_public=public,
         limits=_limits(fields.get("limits"), findings),
@@ -64,60 +65,6 @@ def read_settings(
         access_log=_access_log(log, findings) if log else default.access_log,
         drain_timeout=default.drain_timeout if drained is None else drained,
     )
-
-
-def _addresses(node: Node | None, findings: Findings, what: str) -> tuple[Address, ...]:
-    if isinstance(node, Items) and not node.items:
-        findings.add(
-            "S010", f"{what} lists none", node.source, fix="list an address, or remove it for the default"
-        )
-    found: dict[Address, None] = {}
-    for item in one_or_more(node):
-        parsed = address(item, findings, what)
-        if parsed in found:
-            findings.add("S013", f"{parsed} stands twice in {what}", item.source, fix="keep one of them")
-        elif parsed is not None:
-            found[parsed] = None
-    return tuple(found)
-
-
-def _admin(node: Node | None, findings: Findings, *, judged: bool) -> tuple[tuple[Address, ...], bool]:
-    public: bool | None = False
-    if isinstance(node, Mapping):
-        fields = Fields(node, ("listen", "public"), findings, "`admin`")
-        said = fields.get("public")
-        public = yes_or_no(said, findings, "`public`") if said else False
-        node = fields.get("listen")
-    found = _addresses(node, findings, "`admin`")
-    for item in one_or_more(node) if judged and not public else ():
-        parsed = _quietly(item)
-        if parsed is not None and not is_loopback(parsed):
-            findings.add(
-                "H303",
-                f"the admin listener {parsed} is not on loopback",
-                item.source,
-                fix=f"write `127.0.0.1:{getattr(parsed, 'port', 8081)}`, or say it in so many words: "
-                f"`admin: {{listen: '{parsed}', public: true}}`",
-            )
-    return found, bool(public)
-
-
-def _quietly(node: Node) -> Address | None:
-    """The address, where it is one: what is wrong with it has been reported."""
-    try:
-        return parse_address(node.text) if isinstance(node, Scalar) else None
-    except ValueError:
-        return None
-
-
-def is_loopback(where: Address) -> bool:
-    """Whether only this machine can reach a listener there."""
-    if isinstance(where, UnixAddress) or where.host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(where.host).is_loopback
-    except ValueError:
-        return False
 
 
 def _limits(node: Node | None, findings: Findings) -> Limits:
@@ -269,17 +216,3 @@ def _open(node: Node | None, findings: Findings) -> frozenset[str]:
                 fix=f"only {' and '.join(OPENABLE)} can be opened",
             )
     return frozenset(opened)
-
-
-def loops(settings: Settings, where: Address) -> bool:
-    """Whether an endpoint there is one of the router's own listeners."""
-    return any(_same_listener(own, where) for own in (*settings.listen, *settings.admin))
-
-
-def _same_listener(own: Address, where: Address) -> bool:
-    if own == where:
-        return not (isinstance(own, TcpAddress) and own.port == 0)
-    if isinstance(own, UnixAddress) or isinstance(where, UnixAddress):
-        return False
-    everywhere = own.host in ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
-    return own.port == where.port and is_loopback(where) and (everywhere or is_loopback(own))

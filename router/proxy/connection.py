@@ -32,6 +32,7 @@ from router.proxy.context import ProxyContext
 from router.proxy.exchange import Exchange
 from router.proxy.headers import response_head
 from router.proxy.replies import error_reply, refusal_reply
+from router.settings import Listener
 from router.table import Refusal
 
 WRITE_HIGH = 65_536
@@ -72,6 +73,7 @@ class ClientConnection(asyncio.Protocol):
         "_keep_alive",
         "_linger_until",
         "_lingering",
+        "_listener",
         "_minor",
         "_reading_body",
         "_reading_paused",
@@ -87,12 +89,15 @@ class ClientConnection(asyncio.Protocol):
         "wants_payload",
     )
 
-    def __init__(self, context: ProxyContext, forget: Callable[[ClientConnection], None]) -> None:
+    def __init__(
+        self, context: ProxyContext, listener: Listener, forget: Callable[[ClientConnection], None]
+    ) -> None:
         self.scheme = b"http"
         self.wants_payload = False
         self.due = 0
         self.filed = 0
         self._context = context
+        self._listener = listener
         self._forget = forget
         self._transport: asyncio.Transport | None = None
         self._client = UNIX_CLIENT

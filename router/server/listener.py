@@ -9,19 +9,21 @@ from aiohttp import web
 from router.errors import ShuttingDown
 from router.proxy.connection import ClientConnection
 from router.proxy.context import ProxyContext
+from router.settings import Listener
 
 
 class ProxyServer:
-    """What a site calls for each new connection, and a runner asks to shut down."""
+    """What the sites of one listener call for each new connection, and a runner asks to shut down."""
 
-    def __init__(self, context: ProxyContext) -> None:
+    def __init__(self, context: ProxyContext, listener: Listener) -> None:
+        self.listener = listener
         self._context = context
         self._empty = asyncio.Event()
         self.connections: set[ClientConnection] = set()
 
     def __call__(self) -> ClientConnection:
         """Makes the protocol of one new connection."""
-        connection = ClientConnection(self._context, self._forget)
+        connection = ClientConnection(self._context, self.listener, self._forget)
         self.connections.add(connection)
         self._empty.clear()
         return connection

@@ -72,8 +72,7 @@ class Process:
     def __init__(
         self,
         *,
-        server: ProxyServer,
-        sockets: Iterable[socket.socket],
+        servers: Iterable[tuple[ProxyServer, Iterable[socket.socket]]],
         admin: web.Application,
         admin_sockets: Iterable[socket.socket],
         drain_timeout: float,
@@ -82,16 +81,17 @@ class Process:
         unlink_admin: Task,
     ) -> None:
         """`unlink` and `unlink_admin` remove the files of unix sockets that are no longer listened on."""
-        self._server = server
-        self._sockets = tuple(sockets)
         self._admin_sockets = tuple(admin_sockets)
-        self._runner = ProxyRunner(server, drain_timeout=drain_timeout)
+        self._listening = tuple(
+            (server, ProxyRunner(server, drain_timeout=drain_timeout), tuple(sockets))
+            for server, sockets in servers
+        )
         self._admin_runner = web.AppRunner(admin, access_log=None, shutdown_timeout=ADMIN_SHUTDOWN)
         self._reopen_log = reopen_log
         self._unlink = unlink
         self._unlink_admin = unlink_admin
         self._stopping = asyncio.Event()
-        self._drained: asyncio.Task[None] | None = None
+        self._drained: asyncio.Future[list[None]] | None = None
 
     async def start(self) -> None:
         """Listens: the admin side first, so that whoever waits for `/ready` is answered."""
@@ -101,7 +101,8 @@ class Process:
         loop.add_signal_handler(signal.SIGUSR1, self._reopen_log)
         loop.add_signal_handler(signal.SIGHUP, _say_no_reload)
         await _listen(self._admin_runner, self._admin_sockets)
-        await _listen(self._runner, self._sockets)
+        for _, runner, sockets in self._listening:
+            await _listen(runner, sockets)
 
     def _stop(self) -> None:
         if self._drained is not None:
@@ -115,9 +116,10 @@ class Process:
         """
         await self._stopping.wait()
         self._unlink()
-        self._drained = asyncio.create_task(self._runner.cleanup())
+        self._drained = asyncio.gather(*(runner.cleanup() for _, runner, _ in self._listening))
         await asyncio.wait([self._drained])
-        self._server.cut()
+        for server, _, _ in self._listening:
+            server.cut()
         self._unlink_admin()
         await self._admin_runner.cleanup()
 

@@ -6,7 +6,7 @@ import pytest
 
 from router.cli import serve
 from router.cli.main import main
-from router.settings import Config
+from router.settings import Config, Listener
 from router.table import TcpAddress, UnixAddress
 from tests.config.files import CLEAN
 
@@ -29,13 +29,16 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
 def test_addresses_of_the_command_line_win(served: list[Config]) -> None:
     assert main(["serve", "--listen", "127.0.0.1:0", "--listen", "unix:/run/x", "--admin", "[::1]:0"]) == 0
     (config,) = served
-    assert config.settings.listen == (TcpAddress(host="127.0.0.1", port=0), UnixAddress(path="/run/x"))
+    assert [listener.address for listener in config.settings.listen] == [
+        TcpAddress(host="127.0.0.1", port=0),
+        UnixAddress(path="/run/x"),
+    ]
     assert config.settings.admin == (TcpAddress(host="::1", port=0),)
 
 
 def test_without_any_the_files_hold(served: list[Config]) -> None:
     assert main(["serve", "--processes", "1"]) == 0
-    assert served[0].settings.listen == (TcpAddress(host="127.0.0.1", port=8080),)
+    assert served[0].settings.listen == (Listener(address=TcpAddress(host="127.0.0.1", port=8080)),)
 
 
 @pytest.mark.parametrize(

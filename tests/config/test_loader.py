@@ -14,7 +14,7 @@ from router.errors import (
     UnknownKey,
     UnknownUpstream,
 )
-from router.settings import Settings
+from router.settings import Listener, Settings
 from router.table import UNMATCHED, Endpoint, TcpAddress
 from tests.config.files import CLEAN, ROUTES, UPSTREAMS, places
 
@@ -94,7 +94,7 @@ def test_the_command_line_wins_over_listen_and_admin(tmp_path: Path) -> None:
     assert [one.code for one in load(file).findings] == ["W205", "H303"]
     here, there = TcpAddress(host="127.0.0.1", port=0), TcpAddress(host="127.0.0.1", port=1)
     config = load_or_raise(file, listen=(here,), admin=(there,))
-    assert (config.settings.listen, config.settings.admin) == ((here,), (there,))
+    assert (config.settings.listen, config.settings.admin) == ((Listener(address=here),), (there,))
     with pytest.raises(ConfigError):
         load_or_raise(file, listen=(TcpAddress(host="0.0.0.0", port=8101),), admin=(there,))
 

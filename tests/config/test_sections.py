@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from router.config.loader import load, load_bytes
-from router.config.sections import is_loopback
-from router.settings import Guard, Health, Limits, Settings, Timeouts
-from router.table import TcpAddress, UnixAddress, parse_address
+from router.settings import Guard, Health, Limits, Listener, Settings, Timeouts
+from router.table import TcpAddress, UnixAddress
 from tests.config.files import CLEAN, marked, places
 
 
@@ -27,10 +26,10 @@ def tcp(port: int, host: str = "127.0.0.1") -> TcpAddress:
     ("text", "expected"),
     [
         ("", Settings()),
-        ("listen: 127.0.0.1:0\n", Settings(listen=(tcp(0),))),
+        ("listen: 127.0.0.1:0\n", Settings(listen=(Listener(address=tcp(0)),))),
         (
             "listen: ['[::]:80', 'unix:/run/x']\n",
-            Settings(listen=(tcp(80, "::"), UnixAddress(path="/run/x"))),
+            Settings(listen=(Listener(address=tcp(80, "::")), Listener(address=UnixAddress(path="/run/x")))),
         ),
         ("admin: 127.0.0.1:1\n", Settings(admin=(tcp(1),))),
         (
@@ -203,44 +202,6 @@ def test_other_replication_ports_replace_the_default_ones() -> None:
     text = WORKER + "guard: {replication: [7000]}\n"
     assert places(text) == []
     assert places(text.replace("9093", "7000")) == ["H301 1:32"]
-
-
-@pytest.mark.parametrize(
-    ("address", "loopback"),
-    [
-        ("127.0.0.1:1", True),
-        ("127.9.9.9:1", True),
-        ("[::1]:1", True),
-        ("localhost:1", True),
-        ("unix:/x", True),
-        ("0.0.0.0:1", False),
-        ("[::]:1", False),
-        ("10.0.0.1:1", False),
-        ("example.org:1", False),
-        ("localhost.example.org:1", False),
-    ],
-)
-def test_loopback(address: str, loopback: bool) -> None:
-    assert is_loopback(parse_address(address)) is loopback
-
-
-@pytest.mark.parametrize(
-    ("listen", "endpoint", "found"),
-    [
-        ("0.0.0.0:8000", "127.0.0.1:8000", True),
-        ("'[::]:8000'", "localhost:8000", True),
-        ("127.0.0.1:8000", "localhost:8000", True),
-        ("'unix:/run/a'", "'unix:/run/a'", True),
-        ("'unix:/run/a'", "'unix:/run/b'", False),
-        ("10.0.0.1:8000", "127.0.0.1:8000", False),
-        ("0.0.0.0:8000", "127.0.0.1:8001", False),
-        ("0.0.0.0:8000", "10.0.0.1:8000", False),
-    ],
-)
-def test_an_endpoint_that_is_the_router_itself(listen: str, endpoint: str, found: bool) -> None:
-    upstreams = f"upstreams: {{main: {{endpoints: [{endpoint}]}}}}\n"
-    text = f"listen: {listen}\n{upstreams}routes: [{{path: '^/', upstream: main}}]\n"
-    assert places(text) == (["W205 2:32"] if found else [])
 
 
 def test_every_key_of_limits_and_timeouts_is_one_of_the_file() -> None:

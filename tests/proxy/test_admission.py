@@ -197,7 +197,7 @@ def served(data: bytes) -> int:
         clock=lambda: 0.0,
     )
     forget: Callable[[ClientConnection], Any] = lambda _: None  # noqa: E731 - one line says it
-    connection = ClientConnection(context, forget)
+    connection = ClientConnection(context, SETTINGS.listen[0], forget)
     connection.connection_made(cast("asyncio.Transport", transport))
     try:
         connection.data_received(data)

@@ -52,7 +52,7 @@ class Served:
         self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
         application.listeners = frozenset({name_of(sock)})
         await application.resolve_names()
-        self.listener = await asyncio.get_running_loop().create_server(application.server, sock=sock)
+        self.listener = await asyncio.get_running_loop().create_server(application.servers[0], sock=sock)
 
     async def ask_again(self) -> None:
         """Every name, as if its TTL had ended."""
@@ -73,7 +73,7 @@ class Served:
             self.listener.close()
         await application.names.close()
         await application.health.stop()
-        application.server.cut()
+        application.servers[0].cut()
         application.pool.close()
         await settle()
 
