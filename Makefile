@@ -1,10 +1,10 @@
-# The doors of the project: setup, run, test, endpoints, bench, soak, lint, lock. `.ci/run` uses the same ones.
+# The doors of the project: setup, run, test, endpoints, http, bench, soak, lint, lock. `.ci/run` uses the same ones.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup run test endpoints bench soak lint lock catalogue clean
+.PHONY: setup run test endpoints http bench soak lint lock catalogue clean
 
 setup: $(VENV)/.installed
 
@@ -25,6 +25,10 @@ test: setup
 # Where routes.yaml sends every endpoint of Synapse, and why main has what it has.
 endpoints: setup
 	@$(BIN)/python -m router.synapse
+
+# Asks the router, nginx and HAProxy every case of tests/http/ and writes the table of docs/http.md: review the diff.
+http: setup
+	@$(BIN)/python -m tests.http
 
 bench: setup
 	$(BIN)/python -m benchmarks

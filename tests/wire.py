@@ -190,7 +190,9 @@ class Recorder:
 class Proxy:
     """Serves one table on a port of its own."""
 
-    def __init__(self, table: RouteTable, settings: Settings | None = None) -> None:
+    def __init__(
+        self, table: RouteTable, settings: Settings | None = None, *, listener: Listener | None = None
+    ) -> None:
         self.settings = settings or Settings()
         self.resolver = KnownNames(localhost=["127.0.0.1"])
         self.names = Names(self.resolver, self.settings.resolver, clock=lambda: self.now, say=lambda _: None)
@@ -218,7 +220,8 @@ class Proxy:
             observer=self.recorder,
             clock=lambda: self.now,
         )
-        self.server = ProxyServer(self.context, Listener(address=TcpAddress(host="127.0.0.1", port=0)))
+        listener = listener or Listener(address=TcpAddress(host="127.0.0.1", port=0))
+        self.server = ProxyServer(self.context, listener)
         self.faults: list[dict[str, Any]] = []
         self._peers: list[Peer] = []
         self._listeners: list[asyncio.Server] = []

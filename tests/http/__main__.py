@@ -1,0 +1,13 @@
+"""`python -m tests.http`: asks the router, nginx and HAProxy every case; writes docs/http.md."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.http.cases import all_cases
+from tests.http.table import PAGE, versions, write
+
+if __name__ == "__main__":
+    cases = all_cases()
+    write(cases)
+    sys.stdout.write(f"{PAGE.name}: {len(cases)} cases, {versions()}\n")

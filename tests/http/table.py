@@ -1,0 +1,133 @@
+"""The table of docs/http.md: for each case what this router does, and what nginx and HAProxy do."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from tests.http.cases import Case, topics
+from tests.http.ours import by_ours
+from tests.http.stage import Outcome
+from tests.http.theirs import by_haproxy, by_nginx, haproxy_version, nginx_version
+from tests.http.verdict import summary
+
+PAGE = Path(__file__).parents[2] / "docs" / "http.md"
+
+MARK = "<!-- From here on: written by `make http` from tests/http/*.yaml. -->\n"
+
+NOT_ASKED = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One case in the table, each answer in the words of `summary`."""
+
+    name: str
+    rfc: str
+    ours: str
+    nginx: str
+    haproxy: str
+
+
+def ours(case: Case) -> str:
+    """What this router does with a case, asked now."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return said(case, runner.run(by_ours(case)))
+
+
+def said(case: Case, outcome: Outcome) -> str:
+    """An outcome as a cell of the table."""
+    return _cell(summary(case, outcome))
+
+
+def theirs(cases: Sequence[Case]) -> tuple[dict[str, str], dict[str, str]]:
+    """What nginx and HAProxy do with each case that is for them, asked now, by the case's id."""
+    asked = [case for case in cases if not case.alone]
+    with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
+        return _summaries(asked, by_nginx(asked, Path(first))), _summaries(
+            asked, by_haproxy(asked, Path(second))
+        )
+
+
+def _summaries(cases: Sequence[Case], outcomes: dict[str, Outcome]) -> dict[str, str]:
+    return {case.id: said(case, outcomes[case.id]) for case in cases}
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def versions() -> str:
+    return f"nginx {nginx_version()} and HAProxy {haproxy_version()}"
+
+
+def rendered(cases: Sequence[Case]) -> str:
+    """The generated end of the page."""
+    by_nginx_, by_haproxy_ = theirs(cases)
+    parts = [f"Asked: {versions()}.\n"]
+    for topic, title in topics().items():
+        parts.append(f"\n### {title}\n\n| case | RFC | router | nginx | HAProxy |\n|---|---|---|---|---|\n")
+        for case in cases:
+            if case.topic == topic:
+                cells = (ours(case), by_nginx_.get(case.id, NOT_ASKED), by_haproxy_.get(case.id, NOT_ASKED))
+                rfc = case.rfc.replace("RFC ", "").replace("section ", "")
+                parts.append(f"| {' | '.join((_cell(case.name), rfc, *cells))} |\n")
+        parts.append(_reasons([case for case in cases if case.topic == topic]))
+    return "".join(parts)
+
+
+def objection(case: Case, row: Row) -> str:
+    """What this router does without a reason that the case gives, or the reason that it gives for nothing."""
+    if row.nginx == NOT_ASKED:
+        return ""
+    alone = row.nginx == row.haproxy != row.ours
+    if alone != bool(case.differs):
+        return f"`differs` {'is missing' if alone else 'says nothing that is so'}: {row}"
+    laxer = _requests(row.ours) > min(_requests(row.nginx), _requests(row.haproxy))
+    if laxer != bool(case.laxer):
+        return f"`laxer` {'is missing' if laxer else 'says nothing that is so'}: {row}"
+    return ""
+
+
+def _requests(said: str) -> int:
+    found = re.search(r"→ (\d+) request", said)
+    return int(found[1]) if found else 0
+
+
+def _reasons(cases: Sequence[Case]) -> str:
+    """Why this router does otherwise where nginx and HAProxy agree, and why it lets something through."""
+    given = [
+        f"- {case.name}: {reason}\n" for case in cases for reason in (case.differs, case.laxer) if reason
+    ]
+    return "".join(["\nOtherwise than the two of them, or laxer than one:\n\n", *given]) if given else ""
+
+
+def write(cases: Sequence[Case]) -> None:
+    """Writes the generated end of the page anew."""
+    text, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
+    assert mark, f"{PAGE} has lost the line {MARK!r}"
+    PAGE.write_text(f"{text}{mark}\n{rendered(cases)}", encoding="utf-8")
+
+
+def committed() -> tuple[str, dict[str, Row]]:
+    """The line with the versions, and the rows by case id, as the page has them."""
+    titles = {title: topic for topic, title in topics().items()}
+    lines = PAGE.read_text(encoding="utf-8").partition(MARK)[2].splitlines()
+    rows: dict[str, Row] = {}
+    topic = asked = ""
+    for line in lines:
+        if line.startswith("Asked: "):
+            asked = line.removeprefix("Asked: ").removesuffix(".")
+        elif line.startswith("### "):
+            topic = titles.get(line.removeprefix("### "), "")
+        elif topic and line.startswith("| ") and not line.startswith("| case |"):
+            name, rfc, *cells = line.removeprefix("| ").removesuffix(" |").split(" | ")
+            row = Row(name=name.replace("\\|", "|"), rfc=rfc, ours=cells[0], nginx=cells[1], haproxy=cells[2])
+            rows[f"{topic}: {row.name}"] = row
+    return asked, rows
