@@ -1,8 +1,9 @@
-"""One whole request through the data plane without a socket: both connections, exchange, metrics, log."""
+"""One whole request through the data plane without bytes on a socket: connections, exchange, metrics, log."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,10 +20,12 @@ ANSWER = answers_at(0).chunked
 
 
 class Wire(asyncio.Transport):
-    """Takes what is written and forgets it; notes who wrote."""
+    """Takes what is written and forgets it; notes who wrote. `sock` is what the kernel is asked about."""
 
-    def __init__(self, writers: list[asyncio.Protocol], protocol: asyncio.Protocol) -> None:
-        super().__init__({"peername": ("127.0.0.1", 40000)})
+    def __init__(
+        self, writers: list[asyncio.Protocol], protocol: asyncio.Protocol, sock: socket.socket
+    ) -> None:
+        super().__init__({"peername": ("127.0.0.1", 40000), "socket": sock})
         self._writers = writers
         self._protocol = protocol
         self._closing = False
@@ -53,14 +56,15 @@ class Lane:
     def __init__(self, config: Config, loop: asyncio.AbstractEventLoop) -> None:
         self.application = Application(config, loop=loop)
         context = self.application.context
+        self.sockets = socket.socketpair()
         self._asked: list[asyncio.Protocol] = []
         self._answered: list[asyncio.Protocol] = []
         for endpoint in {each.name: each for each in self.application.discovery.endpoints()}.values():
             worker = UpstreamConnection(endpoint, context.pool)
-            worker.connection_made(Wire(self._asked, worker))
+            worker.connection_made(Wire(self._asked, worker, self.sockets[0]))
             context.pool.release(worker)
         self._client = ClientConnection(context, config.settings.listen[0], lambda _: None)
-        self._client.connection_made(Wire(self._answered, self._client))
+        self._client.connection_made(Wire(self._answered, self._client, self.sockets[0]))
 
     def serve(self, request: bytes) -> None:
         """Takes one request in one piece, and its worker's answer in one piece.
@@ -111,4 +115,6 @@ def lane(config: Config) -> Iterator[Lane]:
     finally:
         opened.application.pool.close()
         opened.application.access_log.close()
+        for sock in opened.sockets:
+            sock.close()
         loop.close()

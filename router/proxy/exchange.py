@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from enum import Enum
 
 from router.errors import (
     ClientGone,
@@ -31,7 +32,7 @@ from router.errors import (
 from router.http1.requests import RequestMessage
 from router.http1.responses import ResponseMessage
 from router.proxy.context import ProxyContext
-from router.proxy.headers import request_head
+from router.proxy.headers import request_head, response_head
 from router.proxy.opening import SUSPECT, opening_of
 from router.proxy.record import ExchangeRecord
 from router.proxy.stream import ClientStream
@@ -46,15 +47,29 @@ log = logging.getLogger(__name__)
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110 section 9.2.2; Matrix PUTs carry a transaction id or replace a whole value."""
 
+CONTINUE_AFTER = 1.0
+"""Seconds that a worker has to ask for a body that is held back, before it is asked for here: curl's own."""
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
 REPLAY_LIMIT = 65_536
 """Body bytes of an idempotent request that are kept at hand until an answer begins."""
+
+
+class Continue(Enum):
+    """The 100 of a request with `Expect: 100-continue`: waited for, sent by this program, or neither."""
+
+    OFF = "off"
+    AWAITED = "awaited"
+    SENT = "sent"
 
 
 class Exchange(ExchangeRecord):
     """One request: its record, and what drives it.
 
     `_candidate` counts those given up, `_held` is what is at hand of the request's body, `_held_whole`
-    whether that is all of it so far. `_lost_by` is the first endpoint that closed without an answer.
+    whether that is all of it so far. `_continue` tells whether a 100 is waited for, `_lost_by` is the first
+    endpoint that closed without an answer.
     """
 
     __slots__ = (
@@ -63,6 +78,7 @@ class Exchange(ExchangeRecord):
         "_connecting",
         "_connection",
         "_context",
+        "_continue",
         "_held",
         "_held_size",
         "_held_whole",
@@ -83,6 +99,7 @@ class Exchange(ExchangeRecord):
         self._connecting: asyncio.Task[None] | None = None
         self._candidate = 0
         self._outgoing = b""
+        self._continue = Continue.OFF
         self._held: list[bytes] = []
         self._held_size = 0
         self._held_whole = True
@@ -111,6 +128,8 @@ class Exchange(ExchangeRecord):
         context = self._context
         self._client = client
         self._request_done = not has_body
+        if message.expect_continue:
+            self._continue = Continue.AWAITED
         try:
             self.decision = decision = decide(context.snapshot, head, context.states)
         except Exception as error:
@@ -171,7 +190,8 @@ class Exchange(ExchangeRecord):
             connection.end_request()
             self._arm_first_byte()
         else:
-            self._arm(self._context.settings.timeouts.body)
+            limit = self._context.settings.timeouts.body
+            self._arm(min(CONTINUE_AFTER, limit) if self._continue is Continue.AWAITED else limit)
             if not self._upstream_full:
                 client.resume()
 
@@ -203,6 +223,8 @@ class Exchange(ExchangeRecord):
     def on_body(self, data: bytes) -> None:
         """A piece of the request's body, framed as the head says."""
         self.bytes_in += len(data)
+        if self._continue is Continue.AWAITED:
+            self._continue = Continue.OFF
         connection = self._connection
         if connection is None:
             self._hold(data)
@@ -235,10 +257,18 @@ class Exchange(ExchangeRecord):
             if not self._response_begun:
                 self._arm_first_byte()
 
-    def on_informational(self, head: bytes) -> None:
-        """Passes a 1xx answer on."""
-        if self._client is not None:
-            self._client.send_informational(head)
+    def on_informational(self, message: ResponseMessage, head: bytes) -> None:
+        """Passes a 1xx answer on, but for a 100 that the client has from here already."""
+        client = self._client
+        if client is None:
+            return
+        if message.status == 100:
+            if self._continue is Continue.SENT:
+                return
+            if self._continue is Continue.AWAITED:
+                self._continue = Continue.OFF
+                self._arm(self._context.settings.timeouts.body)
+        client.send_informational(response_head(message, head, close=False, unchunk=False))
 
     def on_response(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
         """Passes the final answer's beginning on; from here on nothing can be tried again."""
@@ -343,10 +373,19 @@ class Exchange(ExchangeRecord):
         if self._connecting is not None:
             self._connecting.cancel()
             self.on_connect_failed(ConnectTimeout(f"{name}: no connection within the time given"))
+        elif self._continue is Continue.AWAITED and not self._response_begun:
+            self._ask_for_body()
         elif not self._request_done and not self._upstream_full and not self._response_begun:
             self._fail(RequestTimeout("the rest of the body did not come in time"))
         else:
             self._fail(UpstreamTimeout(f"{name} did not answer in time"))
+
+    def _ask_for_body(self) -> None:
+        # A worker that waits for the body and a client that waits for the 100 would wait for ever.
+        self._continue = Continue.SENT
+        if self._client is not None:
+            self._client.send_informational(CONTINUE)
+        self._arm(self._context.settings.timeouts.body)
 
     def fail(self, error: ProxyError) -> None:
         """Ends the exchange for the client's own doing, as a body that is malformed or too large."""

@@ -21,7 +21,7 @@ HOP_BY_HOP = frozenset(
 """RFC 9110 section 7.6.1, and what older peers send; Transfer-Encoding stays, since the framing stays."""
 
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
-"""What a 204 may not carry (RFC 9110 section 8.6, RFC 9112 section 6.1)."""
+"""What a 204 or a 1xx may not carry (RFC 9110 section 8.6, RFC 9112 section 6.1)."""
 
 REPLACED = frozenset(
     {
@@ -97,7 +97,7 @@ def response_head(message: ResponseMessage, head: bytes, *, close: bool, unchunk
     """
     headers = message.headers
     names = message.fields
-    forbidden = HOP_BY_HOP | FRAMING if message.status == 204 else HOP_BY_HOP
+    forbidden = HOP_BY_HOP | FRAMING if message.status == 204 or message.status < 200 else HOP_BY_HOP
     if not close and not unchunk and message.minor == 1 and forbidden.isdisjoint(names):
         return head
     dropped = forbidden

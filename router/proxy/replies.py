@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+from email.utils import formatdate
+from functools import lru_cache
 
 from router.errors import ProxyError
 from router.table import Refusal
@@ -51,6 +54,12 @@ CLIENT_TEXT = {
 """What a client is told of a worker's trouble: never a worker's name or address."""
 
 
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    """RFC 9110 section 5.6.7, made once a second."""
+    return formatdate(second, usegmt=True)
+
+
 def render(
     *, status: int, errcode: str, error: str, close: bool, retry_after: int = 0
 ) -> tuple[bytes, bytes]:
@@ -67,6 +76,7 @@ def render(
         extra += "Connection: close\r\n"
     head = (
         f"HTTP/1.1 {status} {REASONS.get(status, '')}\r\n"
+        f"Date: {_date(int(time.time()))}\r\n"
         "Content-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n"
         f"{CORS}{extra}\r\n"

@@ -11,6 +11,7 @@ Bytes that arrive on an idle connection belong to nobody, so the connection is d
 from __future__ import annotations
 
 import asyncio
+import select
 from enum import Enum
 from typing import Protocol, cast
 
@@ -32,11 +33,15 @@ MAX_INFORMATIONAL = 16
 """1xx answers before a final one: enough for any server, an end for one that loops."""
 
 
+_POLLER = select.poll()
+"""Asked of one connection at a time: a look costs 0.6 µs, a socket's recv with MSG_PEEK twice that."""
+
+
 class ResponseSink(Protocol):
     """Who hears the answer: the exchange that sent the request."""
 
-    def on_informational(self, head: bytes) -> None:
-        """A 1xx answer, whole."""
+    def on_informational(self, message: ResponseMessage, head: bytes) -> None:
+        """A 1xx answer, whole: parsed and as it came."""
 
     def on_response(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
         """The final answer's head, parsed and as it came, and what has come of its body with it."""
@@ -76,6 +81,10 @@ class Phase(Enum):
     CHUNKED = "chunked"
     CLOSE = "close"
     CLOSED = "closed"
+
+
+MEASURED = frozenset({Phase.HEAD, Phase.LENGTH, Phase.CHUNKED})
+"""Where a whole answer shows by itself, however the connection ends."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -140,6 +149,22 @@ class UpstreamConnection(asyncio.Protocol):
     def is_open(self) -> bool:
         """Whether a request may be sent on it."""
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether a further request may be sent on it: open, and nothing has come that nobody has read.
+
+        Bytes that the loop has not seen yet would be taken for the answer to that request; an end of the
+        connection that it has not seen would lose the request.
+        """
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return False
+        descriptor = transport.get_extra_info("socket").fileno()
+        _POLLER.register(descriptor, select.POLLIN)
+        unread = _POLLER.poll(0)
+        _POLLER.unregister(descriptor)
+        return not unread
 
     def send(self, head: bytes, *, method: str, decode: bool, sink: ResponseSink) -> None:
         """Begins a request; the answer, unchunked where `decode` is set, is told to the sink."""
@@ -217,7 +242,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._informational += 1
             if self._informational > MAX_INFORMATIONAL:
                 raise BadResponse(f"{self.endpoint.name} sent more than {MAX_INFORMATIONAL} 1xx answers")
-            sink.on_informational(head)
+            sink.on_informational(message, head)
             if self._sink is not sink:
                 return
         self._buffer = b""
@@ -305,23 +330,28 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A reset, or the end of a connection that was closed from here."""
-        if exc is not None and self._phase is Phase.HEAD:
+        if exc is not None:
             self._read_what_is_left()
         self._fail(UpstreamAborted(f"{self.endpoint.name} reset the connection before its answer was whole"))
         self._transport = None
 
     def _read_what_is_left(self) -> None:
         # Whoever answers early and closes resets us while the body is still sent: the answer came before.
-        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        transport = self._transport
+        if transport is None or transport.get_extra_info("ssl_object") is not None:
+            return
+        sock = transport.get_extra_info("socket")
         if sock is None:
             return
         with sock.dup() as readable:
-            try:
-                data = readable.recv(READ)
-            except OSError:
-                return
-        if data:
-            self.data_received(data)
+            while self._phase in MEASURED:
+                try:
+                    data = readable.recv(READ)
+                except OSError:
+                    return
+                if not data:
+                    return
+                self.data_received(data)
 
     def pause_writing(self) -> None:
         """The endpoint takes the request slower than the client sends it."""

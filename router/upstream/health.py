@@ -75,7 +75,7 @@ class Probe:
         """The endpoint listens, but does not answer."""
         self._decide(error.message)
 
-    def on_informational(self, head: bytes) -> None:
+    def on_informational(self, message: ResponseMessage, head: bytes) -> None:
         """Of no interest here, like the rest of the answer."""
 
     def on_response_body(self, data: bytes) -> None:

@@ -91,8 +91,9 @@ class Pool:
         idle = self._idle.get(endpoint.name)
         while idle:
             connection = idle.pop()
-            if connection.is_open:
+            if connection.is_reusable:
                 return connection
+            connection.abort()
         return None
 
     def release(self, connection: UpstreamConnection) -> None:

@@ -400,6 +400,105 @@ async def test_a_worker_refuses_the_body_that_is_held_back(proxy: Proxy, worker:
     await peer.ended()
 
 
+ASKING = b"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+async def test_a_silent_worker_s_client_is_asked_for_its_body_here(proxy: Proxy, worker: Worker) -> None:
+    """Once: what the worker says later is swallowed, and the next request begins anew."""
+    client = await proxy.ask(ASKING)
+    peer = await worker.asked()
+    await client.silent()
+    await proxy.pass_time(1)
+    await client.expect(GO_ON)
+    await proxy.pass_time(50)
+    await client.silent()
+    await peer.send(GO_ON * 2 + b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    await client.expect(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    await client.silent()
+    await client.send(b"hi")
+    await peer.expect(b"hi")
+    await peer.send(OK)
+    await client.expect(OK)
+    await client.send(ASKING)
+    await peer.until()
+    await peer.send(GO_ON)
+    await client.expect(GO_ON)
+    await client.send(b"hi")
+    await peer.expect(b"hi")
+    await peer.send(OK)
+    await client.expect(OK)
+    assert proxy.ends == [(200, "")] * 2
+
+
+async def test_a_client_that_was_asked_for_its_body_has_the_time_of_a_body(
+    proxy: Proxy, worker: Worker
+) -> None:
+    for asked_here in (True, False):
+        client = await proxy.ask(ASKING)
+        peer = await worker.asked()
+        await (proxy.pass_time(1) if asked_here else peer.send(GO_ON))
+        await client.expect(GO_ON)
+        await proxy.pass_time(58)
+        await client.silent()
+        await proxy.pass_time(3)
+        assert (await answer(client)).status == 408
+        await client.ended()
+
+
+async def test_a_client_that_does_not_wait_for_a_100_gets_none_from_here(
+    proxy: Proxy, worker: Worker
+) -> None:
+    client = await proxy.ask(ASKING + b"h")
+    peer = await worker.asked()
+    await peer.expect(b"h")
+    await proxy.pass_time(5)
+    await client.silent()
+    await client.send(b"i")
+    await peer.expect(b"i")
+    await peer.send(OK)
+    await client.expect(OK)
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_refusal_of_a_body_that_was_asked_for_is_passed_on(
+    proxy: Proxy, worker: Worker, late: bool
+) -> None:
+    client = await proxy.ask(ASKING)
+    peer = await worker.asked()
+    if late:
+        await proxy.pass_time(1)
+        await client.expect(GO_ON)
+    await peer.send(b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\n{}")
+    await proxy.pass_time(1.5)
+    await client.expect(b"HTTP/1.1 413 No\r\nContent-Length: 2" + CLOSING + b"{}")
+    await client.ended()
+    assert proxy.ends == [(413, "")]
+
+
+async def test_no_1xx_for_http_1_0(proxy: Proxy, worker: Worker) -> None:
+    client = await proxy.ask(ASKING.replace(b"1.1", b"1.0"))
+    peer = await worker.asked()
+    await peer.send(GO_ON)
+    await proxy.pass_time(5)
+    await client.silent()
+    await client.send(b"hi")
+    await peer.send(OK)
+    assert (await answer(client)).status == 200
+
+
+async def test_fields_of_one_hop_in_a_1xx_stay_on_it(proxy: Proxy, worker: Worker) -> None:
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(
+        b"HTTP/1.1 103 Early Hints\r\nConnection: close, X-A\r\nX-A: 1\r\nLink: </x>\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n"
+    )
+    await client.expect(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+    await peer.send(b"HTTP/1.0 102 P\r\nContent-Length: 5\r\nKeep-Alive: 1\r\n\r\n" + OK)
+    await client.expect(b"HTTP/1.1 102 P\r\n\r\n" + OK)
+
+
 async def test_a_body_over_the_limit_is_refused_midway(serve: Serve, worker: Worker) -> None:
     proxy = await serve(worker.endpoint, max_body=10)
     client = await proxy.ask(b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -133,6 +133,13 @@ ANSWERS = [
     (L + b"Transfer-Encoding: chunked", False, False, None),
     (L + b"Transfer-Encoding: chunked|A: 1", True, True, L + b"A: 1|Connection: close"),
     (b"HTTP/1.1 204 No Content|Content-Length: 5|A: 1", False, False, b"HTTP/1.1 204 No Content|A: 1"),
+    (
+        b"HTTP/1.1 103 Early Hints|Content-Length: 5|Link: a",
+        False,
+        False,
+        b"HTTP/1.1 103 Early Hints|Link: a",
+    ),
+    (b"HTTP/1.1 103 Early Hints|Link: a", False, False, None),
     (b"HTTP/1.1 304 Not Modified|Content-Length: 5|A: 1", False, False, None),
     (L + b"Trailer: X|Transfer-Encoding: chunked", False, False, L + b"Transfer-Encoding: chunked"),
 ]

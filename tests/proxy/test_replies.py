@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -33,6 +35,18 @@ def test_every_error_is_matrix_json_with_cors(error: type[ProxyError], close: bo
     assert said["errcode"] == error.errcode
     assert said["error"]
     assert ("Retry-After" in fields) is ("retry_after_ms" in said) is (error.status == 503)
+
+
+@pytest.mark.parametrize(
+    ("now", "date"),
+    [(784_111_777.9, "Sun, 06 Nov 1994 08:49:37 GMT"), (784_111_778.0, "Sun, 06 Nov 1994 08:49:38 GMT")],
+)
+def test_a_reply_tells_the_time(monkeypatch: pytest.MonkeyPatch, now: float, date: str) -> None:
+    """RFC 9110 section 6.6.1; the example is the one of section 5.6.7."""
+    monkeypatch.setattr(time, "time", lambda: now)
+    head, _ = render(status=404, errcode="M_X", error="x", close=False)
+    assert f"\r\nDate: {date}\r\n".encode() in head
+    assert int(parsedate_to_datetime(date).timestamp()) == int(now)
 
 
 @pytest.mark.parametrize("error", every(router.errors.UpstreamError))

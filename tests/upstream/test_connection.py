@@ -75,6 +75,9 @@ CLOSED = [
     (OK + b"!", OK),
     (b"HTTP/1.1 204 No Content\r\n\r\nbody", b"HTTP/1.1 204 No Content\r\n\r\n"),
     (CHUNKED + b"0\r\n\r\nmore", CHUNKED + b"0\r\n\r\n"),
+    (b"HTTP/1.1 100 Continue\r\n\r\n" + OK + OK, b"HTTP/1.1 100 Continue\r\n\r\n" + OK),
+    (OK + b"HTTP/1.1 100 Continue\r\n\r\n", OK),
+    (OK + b"\r\n", OK),
 ]
 
 
@@ -156,6 +159,21 @@ MALFORMED = [
     b"HTTP/1.1 200 OK\r\nX : a\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
     b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\nX: a\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: a\0b\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: a\rSet-Cookie: b\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX\0: a\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX\xe9: a\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n: a\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nnothing\r\n\r\n",
+    b"HTTP/1.1 200 OK\rContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n",
+    b"HTTP/1.1 2OO OK\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 +200 OK\r\nContent-Length: 0\r\n\r\n",
+    b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n",
     b"HTTP/2.0 200 OK\r\n\r\n",
     b"SSH-2.0-OpenSSH\r\n",
     b"\x15\x03\x01\x00\x02\x02\x46",
@@ -169,7 +187,7 @@ async def test_a_malformed_answer_is_502(proxy: Proxy, worker: Worker, sent: byt
     client = await proxy.ask(GET)
     peer = await worker.asked()
     await peer.send(sent)
-    for _ in range(sent.count(b" 103 ") - 1):
+    for _ in range(min(sent.count(b"HTTP/1.1 10"), 17) - 1):
         await client.until()
     refused = await answer(client)
     assert refused.status == 502
@@ -191,6 +209,60 @@ async def test_bytes_on_an_idle_connection_drop_it(proxy: Proxy, worker: Worker)
     await fresh.send(OK)
     await client.expect(OK)
     await client.silent()
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+async def test_bytes_that_nobody_has_read_yet_are_not_the_next_answer(
+    proxy: Proxy, worker: Worker, method: bytes
+) -> None:
+    """They reach the kernel behind the next request, but before the loop comes to see them."""
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(OK)
+    await client.expect(OK)
+    client.send_some(method + GET[3:])
+    peer.send_some(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npoisoned")
+    fresh = await worker.asked()
+    assert await peer.reset_after() == b""
+    await fresh.send(OK)
+    await client.expect(OK)
+    await client.silent()
+    assert [exchange.attempts for exchange in proxy.recorder.ended] == [1, 1]
+
+
+async def test_an_end_that_nobody_has_seen_yet_costs_no_request(proxy: Proxy, worker: Worker) -> None:
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(OK)
+    await client.expect(OK)
+    client.send_some(b"POST" + GET[3:])
+    peer.close()
+    fresh = await worker.asked()
+    await fresh.send(OK)
+    await client.expect(OK)
+
+
+@pytest.mark.parametrize(
+    "answer_",
+    [
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 4\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+async def test_a_body_behind_an_answer_without_one_is_nobody_s(
+    proxy: Proxy, worker: Worker, answer_: bytes
+) -> None:
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(answer_)
+    await client.expect(answer_)
+    await peer.send(b"body")
+    await peer.ended()
+    await client.send(GET)
+    fresh = await worker.asked()
+    await fresh.send(OK)
+    await client.expect(OK)
 
 
 async def test_a_worker_that_closes_an_idle_connection_is_connected_to_anew(
@@ -231,6 +303,33 @@ async def test_an_early_answer_is_heard_though_sending_fails(proxy: Proxy, worke
     peer.close()
     await client.send(b"a")
     assert (await answer(client)).status == 403
+    await client.ended()
+    assert proxy.ends == [(403, "")]
+
+
+@pytest.mark.parametrize(
+    ("head", "begun"),
+    [
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 40000\r\n\r\n", b""),
+        (b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n9c40\r\n", b"\r\n0\r\n\r\n"),
+    ],
+)
+async def test_the_rest_of_an_early_answer_is_heard_though_sending_fails(
+    proxy: Proxy, worker: Worker, head: bytes, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router.upstream.connection, "READ", 1000)
+    client = await proxy.ask(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n")
+    peer = await worker.asked()
+    await peer.send(head)
+    await client.until()
+    (connection,) = proxy.pool._open
+    connection.pause_reading()
+    await peer.send(bytes(40_000) + begun)
+    await client.send(b"unread")
+    await settle()
+    peer.close()
+    await client.send(b"a")
+    await client.until(bytes(40_000) + begun)
     await client.ended()
     assert proxy.ends == [(403, "")]
 
