@@ -160,7 +160,13 @@ class Deployment:
         postgres.ensure_database(self.layout, self._credentials)
 
     def _launch_first_main(self) -> None:
+        if self._credentials is None:
+            raise LocalError("the folder is not prepared")
+        credentials = self._credentials
         self._launch("main")
+        wait_until_ready(
+            [self.processes["main"]], ready=lambda _: postgres.is_up_to_date(self.layout, credentials)
+        )
         synapse.note_tables(self.layout)
 
 

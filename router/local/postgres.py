@@ -109,13 +109,15 @@ def program(layout: Layout, credentials: Credentials, *, durable: bool) -> Progr
     )
 
 
-def _connect(layout: Layout, credentials: Credentials) -> psycopg2.extensions.connection:
+def _connect(
+    layout: Layout, credentials: Credentials, database: str = "postgres"
+) -> psycopg2.extensions.connection:
     return psycopg2.connect(
         host=HOST,
         port=layout.postgres_port,
         user="postgres",
         password=credentials.postgres_superuser_password,
-        dbname="postgres",
+        dbname=database,
         connect_timeout=2,
     )
 
@@ -140,5 +142,20 @@ def ensure_database(layout: Layout, credentials: Credentials) -> None:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = 'synapse'")
             if cursor.fetchone() is None:
                 cursor.execute("CREATE DATABASE synapse OWNER synapse")
+    finally:
+        connection.close()
+
+
+def is_up_to_date(layout: Layout, credentials: Credentials) -> bool:
+    """Whether Synapse's background updates are done, once its main process has made the tables.
+
+    One of them empties the user directory and fills it anew with those who were registered a second
+    before: somebody who registers just then is in it only after the next change of their name.
+    """
+    connection = _connect(layout, credentials, "synapse")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM background_updates LIMIT 1")
+            return cursor.fetchone() is None
     finally:
         connection.close()

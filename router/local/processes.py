@@ -173,7 +173,12 @@ class Process:
         )
 
 
-def wait_until_ready(processes: Iterable[Process], *, patience: float = 120.0) -> None:
+def wait_until_ready(
+    processes: Iterable[Process],
+    *,
+    ready: Callable[[Process], bool] = lambda process: process.program.ready(),
+    patience: float = 120.0,
+) -> None:
     """Waits `patience` seconds for all of them; raises ProcessFailed for the first that ends or is late."""
     waiting = list(processes)
     deadline = time.monotonic() + patience
@@ -181,7 +186,7 @@ def wait_until_ready(processes: Iterable[Process], *, patience: float = 120.0) -
         for process in waiting:
             if process.exit_code is not None:
                 raise process.failure(describe_exit(process.exit_code))
-        waiting = [process for process in waiting if not process.program.ready()]
+        waiting = [process for process in waiting if not ready(process)]
         if waiting and time.monotonic() > deadline:
             raise waiting[0].failure(f"was not ready after {patience:g} s")
         if waiting:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import http.client
 import os
 import socket
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,11 @@ from router.config.lint import lint
 from router.config.loader import load
 from router.errors import LocalError, PortsInUse, ProcessFailed
 from router.local import synapse
+from router.local.credentials import Credentials
 from router.local.deployment import Deployment
 from router.local.layout import Layout
 from router.local.ports import holders, taken
-from router.local.processes import answers
+from router.local.processes import Process, answers
 
 
 def ask(port: int, method: str, path: str) -> tuple[int, bytes]:
@@ -158,6 +161,50 @@ def test_routes_that_are_not_there_are_told(tmp_path: Path) -> None:
 
 def steps_of(layout: Layout, routes: Path | None = None) -> list[str]:
     return [step.title for step in Deployment(layout, routes=routes).steps()]
+
+
+FINISHES_LATE = """
+import psycopg2, sys, time
+connection = psycopg2.connect(sys.argv[1])
+connection.autocommit = True
+cursor = connection.cursor()
+cursor.execute("CREATE TABLE background_updates AS SELECT 'fill' AS update_name")
+open("ready", "w").close()
+time.sleep(0.5)
+open("finished", "w").close()
+cursor.execute("DELETE FROM background_updates")
+time.sleep(1000)
+"""
+
+
+def test_nobody_is_let_in_before_a_new_database_is_up_to_date(tmp_path: Path) -> None:
+    """Else the user directory lacks those who register while it is filled for the first time."""
+    layout = Layout.free(tmp_path / "run")
+    deployment = Deployment(layout, durable=False)
+    prepare, database, _, first_main, _ = deployment.steps()
+    try:
+        prepare.run()
+        database.run()
+        credentials = Credentials.kept_in(layout.data / "credentials.json")
+        name = f"host=127.0.0.1 port={layout.postgres_port} dbname=synapse user=synapse"
+        main = replace(
+            deployment.processes["main"].program,
+            command=(
+                sys.executable,
+                "-c",
+                FINISHES_LATE,
+                f"{name} password={credentials.postgres_password}",
+            ),
+            ready=(layout.logs / "ready").exists,
+        )
+        deployment.processes["main"] = Process(main)
+
+        first_main.run()
+
+        assert (layout.logs / "finished").exists()
+        assert synapse.has_tables(layout)
+    finally:
+        deployment.stop()
 
 
 def test_a_kept_database_lets_all_seven_start_together(tmp_path: Path) -> None:

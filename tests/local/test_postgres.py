@@ -64,6 +64,32 @@ def test_synapse_gets_a_database_of_its_own(layout: Layout, credentials: Credent
         connection.close()
 
 
+@pytest.mark.usefixtures("server")
+def test_a_new_database_is_up_to_date_after_its_last_background_update(
+    layout: Layout, credentials: Credentials
+) -> None:
+    postgres.ensure_database(layout, credentials)
+    connection = psycopg2.connect(
+        host="127.0.0.1",
+        port=layout.postgres_port,
+        user="synapse",
+        password=credentials.postgres_password,
+        dbname="synapse",
+    )
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE background_updates (update_name text)")
+            cursor.execute("INSERT INTO background_updates VALUES ('fill'), ('clean up')")
+            assert not postgres.is_up_to_date(layout, credentials)
+            cursor.execute("DELETE FROM background_updates WHERE update_name = 'fill'")
+            assert not postgres.is_up_to_date(layout, credentials)
+            cursor.execute("DELETE FROM background_updates")
+            assert postgres.is_up_to_date(layout, credentials)
+    finally:
+        connection.close()
+
+
 def test_nobody_gets_in_without_the_password(
     server: Process, layout: Layout, credentials: Credentials
 ) -> None:

@@ -108,6 +108,20 @@ def test_one_that_can_not_start_shows_the_end_of_its_log(make: Make) -> None:
     assert f"  It alone: {sys.executable} -c " in message
 
 
+def test_what_is_waited_for_can_be_another_thing(make: Make) -> None:
+    process = make("import time; time.sleep(1000)")
+    process.start()
+    seen: list[Process] = []
+
+    def third_time(one: Process) -> bool:
+        seen.append(one)
+        return len(seen) == 3
+
+    wait_until_ready([process], ready=third_time)
+
+    assert seen == [process] * 3
+
+
 def test_one_that_is_late_shows_the_end_of_its_log(make: Make) -> None:
     process = make("print('loading', flush=True); import time; time.sleep(1000)")
     process.start()
