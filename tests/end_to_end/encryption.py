@@ -16,7 +16,7 @@ import nio
 from nio.event_builders import ToDeviceMessage
 
 from tests.end_to_end.cast import Cast
-from tests.end_to_end.people import V3, Device, done
+from tests.end_to_end.people import V3, Device, done, eventually
 
 ENCRYPTED = {"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}, "state_key": ""}
 
@@ -42,12 +42,10 @@ async def compare_emoji(cast: Cast) -> None:
     transaction = await phone.until(lambda: next(iter(phone.client.key_verifications), None))
     done(await phone.client.accept_key_verification(transaction))
 
-    verifications = []
-    for _ in range(10):
-        await asyncio.gather(laptop.sync(300), phone.sync(300))
-        verifications = [device.client.key_verifications[transaction] for device in (laptop, phone)]
-        if all(sas.established_sas for sas in verifications):
-            break
+    verifications = await eventually(
+        partial(_verifications, transaction, laptop, phone),
+        lambda found: all(sas.established_sas for sas in found),
+    )
     emoji = [sas.get_emoji() for sas in verifications]
     assert emoji[0] == emoji[1]
     assert len(emoji[0]) == 7
@@ -56,6 +54,12 @@ async def compare_emoji(cast: Cast) -> None:
     await laptop.until(lambda: verifications[0].verified)
     await phone.until(lambda: verifications[1].verified)
     assert _device_of(laptop, phone).verified
+
+
+async def _verifications(transaction: str, *devices: Device) -> list[Any]:
+    """What each device has of it after another /sync, which answers what the other one said."""
+    await asyncio.gather(*(device.sync(300) for device in devices))
+    return [device.client.key_verifications[transaction] for device in devices]
 
 
 async def talk_in_secret(cast: Cast) -> None:
@@ -155,5 +159,7 @@ async def notice_another_device(cast: Cast) -> None:
     before = cast.alice.client.next_batch
     done(await new.client.logout())
     await cast.alice.until(lambda: _device_of(cast.alice, new).deleted)
-    changes = await cast.alice.get(f"{V3}/keys/changes?from={before}&to={cast.alice.client.next_batch}")
-    assert cast.bob.user in changes["changed"]
+    await cast.alice.comes_to(
+        f"{V3}/keys/changes?from={before}&to={cast.alice.client.next_batch}",
+        lambda changes: cast.bob.user in changes["changed"],
+    )

@@ -15,9 +15,12 @@ async function bootstrap(client) {
   });
 }
 
+const STORED = ["cross_signing.master", "cross_signing.self_signing", "cross_signing.user_signing", "megolm_backup.v1"];
+
 /** Reads its identity and the key of the backup from secret storage, as somebody who types the recovery key. */
 async function adopt(client) {
   const crypto = client.getCrypto();
+  await until(client, () => STORED.every((name) => client.getAccountData(`m.${name}`))); // the SDK looks nowhere else
   expect(await crypto.userHasCrossSigningKeys(client.getUserId(), true), "an identity to adopt");
   expect(await crypto.checkKeyBackupAndEnable(), "a backup, though there may have been none when the device started");
   await crypto.bootstrapCrossSigning({});

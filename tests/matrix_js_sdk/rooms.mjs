@@ -71,8 +71,9 @@ export async function directory({ alice, bob }, room) {
   await step("room directory", async () => {
     const visibility = async () => (await bob.getRoomDirectoryVisibility(room)).visibility;
     await expectSoon(visibility, "public", "visibility");
-    const found = await bob.publicRooms({ filter: { generic_search_term: alice.getUserIdLocalpart() }, limit: 5 });
-    expectEqual(found.chunk.map((entry) => entry.room_id), [room], "rooms found");
+    const filter = { generic_search_term: alice.getUserIdLocalpart() };
+    const found = async () => (await bob.publicRooms({ filter, limit: 5 })).chunk.map((entry) => entry.room_id);
+    await expectSoon(found, [room], "rooms found"); // by their names, which main collects
     await bob.publicRooms({ limit: 1 });
     await alice.setRoomDirectoryVisibility(room, Visibility.Private);
     await expectSoon(visibility, "private", "visibility");
