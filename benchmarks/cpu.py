@@ -39,22 +39,28 @@ def cpu_time(pid: int) -> CpuTime:
 
     Raises ProcessLookupError where there is no such process.
     """
+    members = family(pid).values()
+    return CpuTime(sum(each.user for each in members), sum(each.system for each in members))
+
+
+def family(pid: int) -> dict[int, _Stat]:
+    """The process and all that it started, directly or not; raises ProcessLookupError where there is none."""
     processes = _all_processes()
     if pid not in processes:
         raise ProcessLookupError(f"there is no process {pid}")
-    family = [processes[each] for each in descendants(pid, {k: v.parent for k, v in processes.items()})]
-    return CpuTime(sum(each.user for each in family), sum(each.system for each in family))
+    members = descendants(pid, {each: stat.parent for each, stat in processes.items()})
+    return {each: processes[each] for each in members}
 
 
 def descendants(pid: int, parents: dict[int, int]) -> set[int]:
     """The process and all that it started, directly or not, by the parents of all processes."""
-    family = {pid}
+    found = {pid}
     grown = True
     while grown:
-        new = {child for child, parent in parents.items() if parent in family} - family
+        new = {child for child, parent in parents.items() if parent in found} - found
         grown = bool(new)
-        family |= new
-    return family
+        found |= new
+    return found
 
 
 def _all_processes() -> dict[int, _Stat]:

@@ -75,7 +75,7 @@ def main(port: str, access_log: str, *upstreams: str) -> None:
     logger.addHandler(logging.FileHandler(Path(access_log)))
     groups = (upstream.split("=") for upstream in upstreams)
     proxy = HandlerProxy({name: tuple(map(int, ports.split(","))) for name, ports in groups})
-    application = web.Application(client_max_size=64 << 20)
+    application = web.Application(client_max_size=2 << 30)
     application.cleanup_ctx.append(proxy.session)
     application.router.add_route("*", "/{path:.*}", proxy.handle)
     web.run_app(
