@@ -37,7 +37,7 @@ class RequestHead:
     one, whose host part is then `authority` (`host` or `host:port`, otherwise empty). `path` is the
     raw path that Synapse reads (up to the `?`), `query` what follows the `?`. Header names are in
     lower case; `fields` holds the first value of each, made from `headers` where the caller has none
-    yet. `client` is the peer's address as text, `''` on a unix socket. `reshaped` says that decoding
+    yet. `client` is the client's address as text, `''` on a unix socket. `reshaped` says that decoding
     moves a border between segments: the normalised path may be another place.
 
     Raises MethodNotImplemented for what llhttp does not know, MethodNotAllowed for CONNECT and TRACE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 
 from router.table import Address, RouteTable, TcpAddress
 
@@ -76,9 +77,22 @@ class Listener:
     """Where clients connect, and how they are spoken to there."""
 
     address: Address
+    proxy_protocol: bool = False
+    """Whether each connection begins with a PROXY protocol preamble, v1 or v2 (HAProxy `accept-proxy`)."""
 
     def __str__(self) -> str:
         return str(self.address)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedProxies:
+    """Peers whose word on the client behind them is taken; nobody's by default.
+
+    An IPv4 network is never written in IPv6's form. `unix` stands for whoever connects to a unix listener.
+    """
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    unix: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +151,9 @@ class Settings:
     admin: tuple[Address, ...] = (TcpAddress(host="127.0.0.1", port=8081),)
     admin_public: bool = False
     """Whether the file says in so many words that the admin listener may be off loopback."""
+
+    trusted_proxies: TrustedProxies = TrustedProxies()
+    """nginx `set_real_ip_from`, which names nobody by default either."""
 
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()

@@ -13,12 +13,13 @@ from typing import BinaryIO
 from router.cli.loading import load_or_say
 from router.errors import ConfigError, DownstreamError
 from router.proxy.admission import admit, explain_sent, is_field_text
+from router.proxy.trust import Trust
 from router.routing.decision import Forward, decide
 from router.routing.limits import body_limit
 from router.routing.rendering import render
 from router.routing.snapshot import Snapshot
 from router.routing.view import EveryEndpointUp
-from router.settings import Limits
+from router.settings import Settings
 
 DECIDED, CANNOT = 0, 2
 
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="127.0.0.1",
         type=_client,
         metavar="IP",
-        help="the client's address (default: 127.0.0.1; '' for a unix socket)",
+        help="the address that connects (default: 127.0.0.1; '' for a unix socket)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
@@ -75,8 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
     headers: list[Header] = arguments.header
     if asked is None:
         sys.stdout.flush()
-        limits, client = config.settings.limits, arguments.client
-        batch(snapshot, limits, sys.stdin.buffer, sys.stdout.buffer, headers=headers, client=client)
+        lines, out = sys.stdin.buffer, sys.stdout.buffer
+        batch(snapshot, config.settings, lines, out, headers=headers, client=arguments.client)
         return DECIDED
     method, target = asked
     explanation = explain_sent(
@@ -94,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def batch(
     snapshot: Snapshot,
-    limits: Limits,
+    settings: Settings,
     lines: Iterable[bytes],
     out: BinaryIO,
     *,
@@ -103,12 +104,18 @@ def batch(
 ) -> None:
     """One line out for each line in, `-` where the router answers by itself."""
     view = EveryEndpointUp()
+    limits, trust = settings.limits, Trust(settings.trusted_proxies)
     for line in lines:
         method, _, target = line.removesuffix(b"\n").partition(b" ")
         name = "-"
         try:
             message, head = admit(
-                method=method.decode("latin-1"), target=target, headers=headers, client=client, limits=limits
+                method=method.decode("latin-1"),
+                target=target,
+                headers=headers,
+                client=client,
+                limits=limits,
+                trust=trust,
             )
             decision = decide(snapshot, head, view)
             if isinstance(decision, Forward) and message.content_length <= body_limit(

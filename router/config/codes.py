@@ -352,6 +352,19 @@ _HARDENING = (
         why="whoever can reach it for the one can reach it for the other, so the guard closes all of it",
         severity=Severity.WARNING,
     ),
+    Code(
+        code="H331",
+        title="everybody is a trusted proxy",
+        why="anybody can then claim any address by an X-Forwarded-For of their own",
+        severity=Severity.WARNING,
+    ),
+    Code(
+        code="H332",
+        title="clients without an address",
+        why="a peer on a unix socket has none: Synapse and the limits would take all clients for one, "
+        "127.0.0.1",
+        severity=Severity.WARNING,
+    ),
 )
 
 

@@ -12,6 +12,7 @@ from router.config.duties import judge_duties
 from router.config.findings import Finding, Findings, Related
 from router.config.hostile import SLOW, Clock, slowest
 from router.config.loader import Loaded
+from router.config.proxies import judge_clients
 from router.config.regex import NotRead, parse
 from router.config.samples import is_anchored
 from router.config.shadow import Fate, Shadows, Verdict, takes_everything
@@ -35,6 +36,7 @@ def lint(loaded: Loaded, *, clock: Clock = time.perf_counter) -> tuple[Finding, 
     """The findings on the routes that could be read, in the file's order."""
     findings = Findings()
     _against_synapse(loaded, findings)
+    judge_clients(loaded.settings, loaded.document.root, findings)
     routes = loaded.routes
     end = _behind_everything(routes, findings)
     possible = [index for index, route in enumerate(routes[:end]) if _alone(route, loaded.settings, findings)]

@@ -11,7 +11,7 @@ from router.config.values import address, yes_or_no
 from router.settings import Listener, Settings
 from router.table import Address, TcpAddress, UnixAddress, parse_address
 
-_KEYS = ("address",)
+_KEYS = ("address", "proxy_protocol")
 
 
 def listeners(node: Node | None, findings: Findings) -> tuple[Listener, ...]:
@@ -30,13 +30,16 @@ def listeners(node: Node | None, findings: Findings) -> tuple[Listener, ...]:
 def _listener(node: Node, findings: Findings) -> Listener | None:
     fields: Fields | None = None
     where: Node | None = node
+    preamble: bool | None = False
     if isinstance(node, Mapping):
         fields = Fields(node, _KEYS, findings, "a listener")
         where = fields.need("address", "write `{address: 127.0.0.1:8080}`")
+        said = fields.get("proxy_protocol")
+        preamble = yes_or_no(said, findings, "`proxy_protocol`") if said else False
     parsed = address(where, findings, "`listen`") if where is not None else None
     if parsed is None:
         return None
-    return Listener(address=parsed)
+    return Listener(address=parsed, proxy_protocol=bool(preamble))
 
 
 def _addresses(node: Node | None, findings: Findings, what: str) -> tuple[Address, ...]:

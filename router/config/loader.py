@@ -25,8 +25,8 @@ from router.synapse.deployment import Deployment
 from router.table import Address, DnsAddress, Endpoint, PathForm, Route, RouteTable, Upstream
 
 KEYS = (
-    "listen", "admin", "match", "guard", "synapse", "limits", "timeouts", "health", "resolver",
-    "access_log", "drain_timeout", "upstreams", "routes",
+    "listen", "admin", "trusted_proxies", "match", "guard", "synapse", "limits", "timeouts", "health",
+    "resolver", "access_log", "drain_timeout", "upstreams", "routes",
 )  # fmt: skip
 Addresses = tuple[Address, ...]
 

@@ -8,6 +8,7 @@ from router.config.fields import Fields, mapping, one_or_more
 from router.config.findings import Findings, suggest
 from router.config.listeners import admin_addresses, listeners
 from router.config.nodes import Items, Node
+from router.config.proxies import trusted_proxies
 from router.config.resolver import resolver
 from router.config.values import address, seconds, short, size, whole, word
 from router.settings import ClosedListener, Guard, Health, Limits, Listener, Settings, Timeouts
@@ -57,6 +58,7 @@ def read_settings(
         listen=serving,
         admin=admins,
         admin_public=public,
+        trusted_proxies=trusted_proxies(fields.get("trusted_proxies"), findings),
         limits=_limits(fields.get("limits"), findings),
         timeouts=_timeouts(fields.get("timeouts"), findings),
         health=_health(fields.get("health"), findings),

@@ -189,7 +189,7 @@ def parse_request(head: bytes, limits: Limits) -> RequestMessage:
         lines=lines,
         host=fields.get(b"host", b""),
     )
-    if not _is_host(message.host) and (minor == 1 or b"host" in fields):
+    if not is_host(message.host) and (minor == 1 or b"host" in fields):
         raise _refused_host(fields)
     if b"content-length" in fields or b"transfer-encoding" in fields:
         _framing(message, fields)
@@ -215,7 +215,8 @@ def _check_one_host(headers: list[tuple[bytes, bytes]]) -> None:
 
 
 @lru_cache(maxsize=64)
-def _is_host(host: bytes) -> bool:
+def is_host(host: bytes) -> bool:
+    """Whether a Host field may say that: a host, and perhaps a port."""
     # A server has few names: one dictionary look-up instead of a regular expression.
     return _HOST.fullmatch(host) is not None
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from router.errors import BadRequest, DownstreamError
 from router.http1.fields import quote
 from router.http1.requests import RequestMessage, end_of_request_head, parse_request
+from router.proxy.trust import Trust, told_client
 from router.request import RequestHead
 from router.routing.explanation import Explanation, explain, explain_request
 from router.routing.snapshot import Snapshot
@@ -27,13 +29,17 @@ class Admitted(NamedTuple):
     head: RequestHead
 
 
-def read_head(head: bytes, *, client: str, limits: Limits) -> Admitted:
+def read_head(head: bytes, *, client: str, limits: Limits, trust: Trust | None = None) -> Admitted:
     """Reads one head from its method to its empty line; `client` is the peer's address.
+
+    Where `trust` is given, that peer is a trusted proxy: the client is the one that it names.
 
     Raises whatever `parse_request` and `RequestHead` raise, and BadRequest for a target that names another
     host than the Host field does: by RFC 9112 section 3.2.2 the target wins, and some believe the field.
     """
     message = parse_request(head, limits)
+    if trust is not None:
+        client = told_client(message, client, trust)
     asked = RequestHead(
         method=message.method,
         target=message.target,
@@ -54,10 +60,17 @@ def is_field_text(text: bytes) -> bool:
 
 
 def admit(
-    *, method: str, target: bytes, headers: Sequence[tuple[bytes, bytes]], client: str, limits: Limits
+    *,
+    method: str,
+    target: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    client: str,
+    limits: Limits,
+    trust: Trust | None = None,
 ) -> Admitted:
     """Puts a described request through what its bytes would go through on the wire.
 
+    `client` is the peer's address; where `trust` covers it, the client is the one that it names.
     A Host field is added where `headers` have none: the host of an absolute-form target, else `localhost`.
     Raises the DownstreamError that a client would be answered with, and BadRequest for what holds the end
     of a line and so is not one request.
@@ -69,7 +82,10 @@ def admit(
     if any(b"\r\n" in each for each in (line, *fields)):
         raise BadRequest("the request holds the end of a line (CR LF), after which it would be another one")
     sent = b"\r\n".join((line, *fields, b"", b""))
-    return read_head(sent[: end_of_request_head(sent, 0, limits)], client=client, limits=limits)
+    if trust is not None and not trust.covers(client):
+        trust = None
+    end = end_of_request_head(sent, 0, limits)
+    return read_head(sent[:end], client=client, limits=limits, trust=trust)
 
 
 def _host_of(target: bytes) -> bytes:
@@ -95,10 +111,16 @@ def explain_sent(
     """
     try:
         message, head = admit(
-            method=method, target=target, headers=headers, client=client, limits=settings.limits
+            method=method,
+            target=target,
+            headers=headers,
+            client=client,
+            limits=settings.limits,
+            trust=Trust(settings.trusted_proxies),
         )
     except DownstreamError as error:
         return explain_request(
             snapshot, view, method=method, target=target, headers=headers, client=client, refused=error
         )
-    return explain(snapshot, head, view, settings=settings, content_length=message.content_length)
+    told = explain(snapshot, head, view, settings=settings, content_length=message.content_length)
+    return told if head.client == client else replace(told, named_by=client)

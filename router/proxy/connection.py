@@ -50,9 +50,6 @@ LINGER = 5.0
 LINGER_LONGEST = 30.0
 """Seconds after which a client that sends on and on is closed all the same (nginx `lingering_time`)."""
 
-UNIX_CLIENT = "127.0.0.1"
-"""What a peer on a unix socket is called: it has no address, and is on this machine."""
-
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: RST. uvloop's abort() alone sends FIN, and a cut answer would look whole."""
 
@@ -86,6 +83,7 @@ class ClientConnection(asyncio.Protocol):
         "due",
         "filed",
         "scheme",
+        "trusted",
         "wants_payload",
     )
 
@@ -93,6 +91,7 @@ class ClientConnection(asyncio.Protocol):
         self, context: ProxyContext, listener: Listener, forget: Callable[[ClientConnection], None]
     ) -> None:
         self.scheme = b"http"
+        self.trusted = False
         self.wants_payload = False
         self.due = 0
         self.filed = 0
@@ -100,7 +99,7 @@ class ClientConnection(asyncio.Protocol):
         self._listener = listener
         self._forget = forget
         self._transport: asyncio.Transport | None = None
-        self._client = UNIX_CLIENT
+        self._client = ""
         self._exchange: Exchange | None = None
         self._buffer = b""
         self._searched = 0
@@ -132,6 +131,7 @@ class ClientConnection(asyncio.Protocol):
             self._client = str(peer[0])
         elif peer is None:
             self.abort()
+        self.trusted = peer is not None and self._context.trust.covers(self._client)
         self.arm(self._context.settings.timeouts.head)
 
     @property
@@ -189,13 +189,16 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin(self, head_bytes: bytes) -> None:
         context = self._context
+        trust = context.trust if self.trusted else None
         try:
-            message, head = read_head(head_bytes, client=self._client, limits=context.settings.limits)
+            message, head = read_head(
+                head_bytes, client=self._client, limits=context.settings.limits, trust=trust
+            )
         except DownstreamError as error:
             self._refuse_head(head_bytes, error)
             return
         line = head_bytes[: head_bytes.index(b"\r\n")]
-        self._exchange = exchange = Exchange(line=line, head=head, client=self._client, context=context)
+        self._exchange = exchange = Exchange(line=line, head=head, client=head.client, context=context)
         has_body = self._expect_body(message)
         exchange.begin(self, message, has_body=has_body)
         if self._exchange is exchange and has_body and self._buffer:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from router.proxy.deadlines import Deadlines
 from router.proxy.record import ExchangeRecord
+from router.proxy.trust import Trust
 from router.routing.snapshot import Snapshot
 from router.settings import Settings
 from router.upstream.pool import Pool
@@ -29,7 +30,17 @@ class ProxyContext:
     `snapshot` is assigned anew by a reload; an exchange reads it once.
     """
 
-    __slots__ = ("clock", "deadlines", "draining", "observer", "pool", "settings", "snapshot", "states")
+    __slots__ = (
+        "clock",
+        "deadlines",
+        "draining",
+        "observer",
+        "pool",
+        "settings",
+        "snapshot",
+        "states",
+        "trust",
+    )
 
     def __init__(
         self,
@@ -44,6 +55,7 @@ class ProxyContext:
     ) -> None:
         self.snapshot = snapshot
         self.settings = settings
+        self.trust = Trust(settings.trusted_proxies)
         self.states = states
         self.pool = pool
         self.deadlines = deadlines

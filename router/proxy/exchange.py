@@ -152,7 +152,9 @@ class Exchange(ExchangeRecord):
             return
         if decision.rotation is not None:
             context.states.rotate(decision.upstream, decision.rotation)
-        self._outgoing = request_head(message, target=head.target, client=head.client, scheme=client.scheme)
+        self._outgoing = request_head(
+            message, target=head.target, client=head.client, scheme=client.scheme, trusted=client.trusted
+        )
 
     def forward(self) -> None:
         """Sends the head and what has come of the body: in one write, which is one system call."""

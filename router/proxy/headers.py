@@ -6,6 +6,7 @@ from itertools import product
 
 from router.http1.requests import RequestMessage
 from router.http1.responses import ResponseMessage
+from router.proxy.trust import LOOPBACK, told_host, told_scheme
 
 HOP_BY_HOP = frozenset(
     {
@@ -13,12 +14,15 @@ HOP_BY_HOP = frozenset(
         b"keep-alive",
         b"proxy-connection",
         b"te",
-        b"trailer",
         b"upgrade",
         b"http2-settings",
     }
 )
-"""RFC 9110 section 7.6.1, and what older peers send; Transfer-Encoding stays, since the framing stays."""
+"""RFC 9110 section 7.6.1, and what older peers send; Transfer-Encoding stays, since the framing stays.
+
+Trailer belongs to the body, which goes on as it came; Proxy-Authorization and Proxy-Authenticate may be
+relayed (section 11.7), and are, as by nginx and HAProxy: nothing here asks for such credentials.
+"""
 
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 """What a 204 or a 1xx may not carry (RFC 9110 section 8.6, RFC 9112 section 6.1)."""
@@ -65,8 +69,13 @@ def kept_lines(
     return [line for (name, _), line in zip(headers, lines, strict=True) if name not in dropped]
 
 
-def request_head(message: RequestMessage, *, target: bytes, client: str, scheme: bytes) -> bytes:
+def request_head(
+    message: RequestMessage, *, target: bytes, client: str, scheme: bytes, trusted: bool = False
+) -> bytes:
     """The head that the worker gets.
+
+    `client` is the client's address, `''` for one on a unix socket. `scheme` is the listener's own; where
+    the peer is `trusted`, scheme and host of X-Forwarded-* are what it says, if it says it well.
 
     Host goes as received; a request of HTTP/1.0 without one gets an empty field, which RFC 9112
     section 3.2 asks of a target without an authority.
@@ -79,13 +88,16 @@ def request_head(message: RequestMessage, *, target: bytes, client: str, scheme:
     lines = message.lines if dropped.isdisjoint(names) else kept_lines(headers, message.lines, dropped)
     if b"host" not in names:
         lines = [*lines, b"Host:"]
+    host = message.host
+    if trusted:
+        scheme, host = told_scheme(message) or scheme, told_host(message) or host
     return FORWARDED_HEAD % (
         message.method.encode("ascii"),
         target,
         b"\r\n".join(lines),
-        client.encode("ascii"),
+        (client or LOOPBACK).encode("ascii"),
         scheme,
-        message.host,
+        host,
     )
 
 
@@ -104,7 +116,7 @@ def response_head(message: ResponseMessage, head: bytes, *, close: bool, unchunk
     if b"connection" in names:
         dropped |= nominated(headers)
     if unchunk:
-        dropped |= {b"transfer-encoding"}
+        dropped |= {b"transfer-encoding", b"trailer"}
     status_line = b"HTTP/1.1" + head[8 : head.index(b"\r\n")]
     lines = [status_line, *kept_lines(headers, message.lines, dropped)]
     if close:

@@ -12,12 +12,13 @@ class ExchangeRecord:
     """What is known of one request.
 
     `line` is the request line as received, without its CRLF; `head` is None where it could not be
-    read as a request, and `decision` is None with it. `client` is the peer's address as text, 127.0.0.1
-    on a unix socket. Times are monotonic seconds, 0.0 for what has not happened. `bytes_in` and
-    `bytes_out` count body bytes as passed on (chunk framing included), `status` is what the client was
-    sent, 0 for nothing. `reason` is empty for an answer passed on whole, else the `reason` of a
-    `ProxyError` or of a `Refuse`. `endpoint` is the one of the last attempt, `attempts` how many there were.
-    `opening` is the beginning of a worker's answer that may tell of a misroute, None of any other.
+    read as a request, and `decision` is None with it. `client` is its address as text, `''` on a unix
+    socket: the peer's, or the one that a trusted proxy names. Times are monotonic seconds, 0.0 for what
+    has not happened. `bytes_in` and `bytes_out` count body bytes as passed on (chunk framing included),
+    `status` is what the client was sent, 0 for nothing. `reason` is empty for an answer passed on whole,
+    else the `reason` of a `ProxyError` or of a `Refuse`. `endpoint` is the one of the last attempt,
+    `attempts` how many there were. `opening` is the beginning of a worker's answer that may tell of a
+    misroute, None of any other.
     """
 
     __slots__ = (

@@ -13,6 +13,8 @@ class ClientStream(Protocol):
     """What an exchange asks of its client, which calls it back as `Exchange` says."""
 
     scheme: bytes
+    trusted: bool
+    """Whether the peer is a trusted proxy."""
     wants_payload: bool
     """Whether chunks must be taken off the answer."""
 

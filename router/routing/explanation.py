@@ -52,10 +52,12 @@ class Explanation:
     """Where a request goes and why.
 
     `path` is as received and `normalised` as nginx reads it, both as Latin-1; `query` has the names of
-    the parameters, undecoded. `guard` is `pass`, `closed`, `ambiguous`, or `not asked` for a head that
-    is refused outright. `route` and `upstream` are None where there is none, `refusal` is None for a
-    request that is forwarded, and `reason` then is empty. `connect` and `first_byte` (seconds) and
-    `max_body` (bytes) are the limits that hold, None where nothing would be forwarded whatever its length.
+    the parameters, undecoded. `client` is the client's address, empty on a unix socket; `named_by` is the
+    trusted proxy whose X-Forwarded-For says so, None where the client is the peer itself. `guard` is
+    `pass`, `closed`, `ambiguous`, or `not asked` for a head that is refused outright. `route` and
+    `upstream` are None where there is none, `refusal` is None for a request that is forwarded, and
+    `reason` then is empty. `connect` and `first_byte` (seconds) and `max_body` (bytes) are the limits that
+    hold, None where nothing would be forwarded whatever its length.
     """
 
     method: str
@@ -64,6 +66,8 @@ class Explanation:
     query: tuple[str, ...]
     guard: str
     generation: int
+    client: str = ""
+    named_by: str | None = None
     steps: tuple[Step, ...] = ()
     route: Route | None = None
     upstream: Upstream | None = None
@@ -88,6 +92,8 @@ class Explanation:
             "path": self.path,
             "normalised": self.normalised,
             "query": list(self.query),
+            "client": self.client,
+            "named_by": self.named_by,
             "guard": self.guard,
             "route": route.name if route else None,
             "source": str(route.source) if route and route.source else None,
@@ -128,6 +134,7 @@ def explain(
         query=_names(head.query),
         guard="pass",
         generation=snapshot.generation,
+        client=head.client,
     )
     if isinstance(decision, Refuse) and decision.route is None:
         verdict = "ambiguous" if decision.refusal is AMBIGUOUS else "closed"
@@ -188,6 +195,7 @@ def explain_request(
             query=_names(query),
             guard="not asked",
             generation=snapshot.generation,
+            client=client,
             refusal=_as_refusal(error),
             reason=error.reason,
         )

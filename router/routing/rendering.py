@@ -32,6 +32,9 @@ def render(explanation: Explanation) -> str:
     lines = [f"{explanation.method} {explanation.path}{'?' if names else ''}{names}"]
     if explanation.normalised not in ("", explanation.path):
         lines.append(f"  normalised  {explanation.normalised}")
+    if explanation.named_by is not None:
+        proxy = explanation.named_by or "the unix socket"
+        lines.append(f"  client      {explanation.client}, by X-Forwarded-For from {proxy}")
     lines.append(f"1 guard       {explanation.guard:<10} {_GUARD[explanation.guard]}")
     if explanation.steps:
         lines.append("2 routes      first match wins")

@@ -96,6 +96,32 @@ class TestOne:
         assert len(endpoints) == 2
 
     @pytest.mark.parametrize(
+        ("peer", "client", "named_by"),
+        [
+            ("10.0.0.2", "203.0.113.7", "10.0.0.2"),
+            ("10.0.0.3", "10.0.0.3", None),
+            ("", "203.0.113.7", ""),
+        ],
+    )
+    def test_the_client_is_the_one_that_a_trusted_proxy_names(
+        self, table: Path, capsys: pytest.CaptureFixture[str], peer: str, client: str, named_by: str | None
+    ) -> None:
+        table.write_text(f"{TABLE}trusted_proxies: [10.0.0.2, unix]\n", encoding="utf-8")
+        asked = ["explain", "GET", "/_matrix/key/v2"]
+        chain = ["-H", "X-Forwarded-For: 1.1.1.1, 203.0.113.7", "--client", peer]
+        main([*asked, *chain, "--json"])
+        told = json.loads(capsys.readouterr().out)
+        assert (told["client"], told["named_by"]) == (client, named_by)
+        main([*asked, "--client", client, "--json"])
+        assert json.loads(capsys.readouterr().out)["key"] == told["key"]
+        main([*asked, *chain])
+        lines = capsys.readouterr().out.splitlines()
+        said = "  client      203.0.113.7, by X-Forwarded-For from"
+        assert [line.rpartition(" ")[0] for line in lines if "X-Forwarded" in line] == (
+            [] if named_by is None else [said if named_by else f"{said} the unix"]
+        )
+
+    @pytest.mark.parametrize(
         ("method", "target", "status", "reason"),
         [
             ("GET", "/gone", 410, "route"),
@@ -199,8 +225,8 @@ def answers(content: bytes, headers: list[tuple[bytes, bytes]] | None = None) ->
     assert LOADED.config is not None
     out = io.BytesIO()
     snapshot = Snapshot.build(LOADED.config.table, LOADED.config.settings.guard)
-    limits = LOADED.config.settings.limits
-    batch(snapshot, limits, io.BytesIO(content), out, headers=headers or [], client="127.0.0.1")
+    settings = LOADED.config.settings
+    batch(snapshot, settings, io.BytesIO(content), out, headers=headers or [], client="127.0.0.1")
     return out.getvalue().splitlines()
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from ipaddress import IPv4Network
 from typing import Any, cast
 
 import pytest
@@ -14,9 +15,10 @@ from router.proxy.admission import admit, explain_sent, is_field_text, read_head
 from router.proxy.connection import ClientConnection
 from router.proxy.context import ProxyContext
 from router.proxy.deadlines import Deadlines
+from router.proxy.trust import Trust
 from router.request import RequestHead
 from router.routing.snapshot import Snapshot
-from router.settings import Limits, Settings
+from router.settings import Limits, Settings, TrustedProxies
 from router.table import Endpoint, Pattern, Refusal, Route, RouteTable, Upstream
 from router.upstream.pool import Pool
 from router.upstream.state import EndpointStates
@@ -266,6 +268,14 @@ def test_a_host_that_nobody_gives_is_the_target_s(target: bytes, host: bytes) ->
     )
     assert message.headers == [(b"host", host), (b"a", b"1")]
     assert (head.method, head.headers, head.client) == ("GET", message.headers, "192.0.2.7")
+
+
+@pytest.mark.parametrize(("peer", "client"), [("10.0.0.2", "203.0.113.7"), ("10.0.0.3", "10.0.0.3")])
+def test_only_a_trusted_peer_names_the_client(peer: str, client: str) -> None:
+    trust = Trust(TrustedProxies(networks=(IPv4Network("10.0.0.2/32"),)))
+    headers = [(b"x-forwarded-for", b"203.0.113.7")]
+    _, head = admit(method="GET", target=b"/", headers=headers, client=peer, limits=LIMITS, trust=trust)
+    assert head.client == client
 
 
 @given(target=TARGETS)

@@ -40,6 +40,13 @@ def forwarded(*lines: bytes, target: bytes = b"/a?") -> bytes:
         b"Expect: 100-continue",
         b"Accept-Encoding: gzip",
         b"Via: 1.1 other",
+        b"X-Request-ID: 7f3a19c2",
+        b"Trailer: X",
+        b"Proxy-Authorization: Basic YTpi",
+        b"TE-X: trailers",
+        b"Connection-X: close",
+        b"X-Forwarded-For-X: 1.1.1.1",
+        b"X__Forwarded-For: 1.1.1.1",
     ],
 )
 def test_what_is_passed_on_is_passed_on_byte_for_byte(line: bytes) -> None:
@@ -68,16 +75,24 @@ def test_what_a_client_says_of_itself_is_replaced(name: bytes) -> None:
     assert forwarded(b"A: 1", name + b": 1.1.1.1", b"B: 2", name + b": 2.2.2.2") == b"A: 1\r\nB: 2\r\n"
 
 
-@pytest.mark.parametrize(
-    "name", [b"Keep-Alive", b"Proxy-Connection", b"TE", b"Trailer", b"HTTP2-Settings", b"Upgrade"]
-)
+@pytest.mark.parametrize("name", [b"Keep-Alive", b"Proxy-Connection", b"TE", b"HTTP2-Settings", b"Upgrade"])
 def test_fields_of_one_hop_stay_on_it(name: bytes) -> None:
     assert forwarded(b"A: 1", name + b": x", b"B: 2") == b"A: 1\r\nB: 2\r\n"
 
 
-def test_connection_names_further_ones() -> None:
-    fields = forwarded(b"Connection: X-Mine, close , ,x-Other", b"X-Mine: 1", b"A: 1", b"X-OTHER: 2")
-    assert fields == b"A: 1\r\n"
+@pytest.mark.parametrize(
+    "connection",
+    [
+        [b"Connection: X-Mine, close , ,x-Other"],
+        [b"Connection: close, x-mine", b"A: 1", b"connection:", b"Connection: ,X-Other,"],
+        [b"Connection: x-other", b"Connection: keep-alive", b"Connection: X-MINE"],
+    ],
+)
+def test_connection_names_further_ones(connection: list[bytes]) -> None:
+    fields = forwarded(*connection, b"X-Mine: 1", b"X-Mine-Too: 2", b"X-OTHER: 2", b"close: 3")
+    kept = [line for line in connection if line.startswith(b"A")] + [b"X-Mine-Too: 2"]
+    close = [] if any(b"close" in line for line in connection) else [b"close: 3"]
+    assert fields == b"".join(line + b"\r\n" for line in (*kept, *close))
 
 
 @pytest.mark.parametrize("name", [b"Host", b"Content-Length", b"Authorization", b"X-Forwarded-For"])
@@ -141,7 +156,22 @@ ANSWERS = [
     ),
     (b"HTTP/1.1 103 Early Hints|Link: a", False, False, None),
     (b"HTTP/1.1 304 Not Modified|Content-Length: 5|A: 1", False, False, None),
-    (L + b"Trailer: X|Transfer-Encoding: chunked", False, False, L + b"Transfer-Encoding: chunked"),
+    (L + b"Trailer: X|Transfer-Encoding: chunked", False, False, None),
+    (L + b"Trailer: X|Transfer-Encoding: chunked|A: 1", True, True, L + b"A: 1|Connection: close"),
+    (
+        L + b"Connection: close, X-A,, |Connection: x-b|X-A: 1|X-B: 2|X-C: 3|" + LENGTH,
+        False,
+        False,
+        L + b"X-C: 3|" + LENGTH,
+    ),
+    (
+        L + b"Connection: Transfer-Encoding|Transfer-Encoding: chunked",
+        False,
+        False,
+        L + b"Transfer-Encoding: chunked",
+    ),
+    (L + b"TE: x|Proxy-Connection: x|HTTP2-Settings: x|" + LENGTH, False, False, L + LENGTH),
+    (L + b"Proxy-Authenticate: Basic|X-Request-ID: 7|X-Forwarded-For: 1|" + LENGTH, False, False, None),
 ]
 
 
