@@ -20,7 +20,8 @@ RouterError
     │   ├── MethodNotAllowed 405           ├── HeadersTooLarge 431
     │   ├── RequestTimeout 408             ├── ClientGone 499
     │   ├── BodyTooLarge 413               ├── MethodNotImplemented 501
-    │   └── UriTooLong 414                 └── VersionNotSupported 505
+    │   ├── UriTooLong 414                 ├── VersionNotSupported 505
+    │   └── BadPreamble 400, never sent
     └── UpstreamError(retryable)           the worker's doing
         ├── ConnectFailed 502              ├── UpstreamTimeout 504
         │   ├── ConnectTimeout 504         ├── UpstreamAborted 502
@@ -199,6 +200,13 @@ class VersionNotSupported(DownstreamError):
     """A protocol other than HTTP/1.0 and HTTP/1.1 on the request line."""
 
     status = 505
+
+
+class BadPreamble(DownstreamError):
+    """No PROXY protocol preamble where there must be one: closed without an answer."""
+
+    status = 400
+    reason = "proxy_protocol"
 
 
 class UpstreamError(ProxyError):

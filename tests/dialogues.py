@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pytest
 import uvloop
 
-from router.settings import Settings
+from router.settings import Listener, Settings
 from router.table import Endpoint, RouteTable
 from tests.wire import Proxy, all_to
 from tests.worker import Worker
@@ -27,6 +27,7 @@ class Serve(Protocol):
         *endpoints: Endpoint,
         table: RouteTable | None = None,
         settings: Settings | None = None,
+        listener: Listener | None = None,
         path: str | None = None,
         kernel: int = 0,
         **route: Any,
@@ -67,11 +68,12 @@ async def serve() -> AsyncIterator[Serve]:
         *endpoints: Endpoint,
         table: RouteTable | None = None,
         settings: Settings | None = None,
+        listener: Listener | None = None,
         path: str | None = None,
         kernel: int = 0,
         **route: Any,
     ) -> Proxy:
-        proxy = Proxy(table or all_to(*endpoints, **route), settings)
+        proxy = Proxy(table or all_to(*endpoints, **route), settings, listener=listener)
         made.append(proxy)
         await proxy.listen(path, kernel=kernel)
         return proxy

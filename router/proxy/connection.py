@@ -88,8 +88,14 @@ class ClientConnection(asyncio.Protocol):
     )
 
     def __init__(
-        self, context: ProxyContext, listener: Listener, forget: Callable[[ClientConnection], None]
+        self,
+        context: ProxyContext,
+        listener: Listener,
+        forget: Callable[[ClientConnection], None],
+        *,
+        client: str = "",
     ) -> None:
+        """`client` is the address that a PROXY protocol preamble gives; without one it is the peer's."""
         self.scheme = b"http"
         self.trusted = False
         self.wants_payload = False
@@ -99,7 +105,7 @@ class ClientConnection(asyncio.Protocol):
         self._listener = listener
         self._forget = forget
         self._transport: asyncio.Transport | None = None
-        self._client = ""
+        self._client = client
         self._exchange: Exchange | None = None
         self._buffer = b""
         self._searched = 0
@@ -127,10 +133,10 @@ class ClientConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH, low=WRITE_LOW)
         peer = transport.get_extra_info("peername")
-        if isinstance(peer, tuple):
-            self._client = str(peer[0])
-        elif peer is None:
+        if peer is None:
             self.abort()
+        elif isinstance(peer, tuple) and not self._client:
+            self._client = str(peer[0])
         self.trusted = peer is not None and self._context.trust.covers(self._client)
         self.arm(self._context.settings.timeouts.head)
 

@@ -14,14 +14,15 @@ HOP_BY_HOP = frozenset(
         b"keep-alive",
         b"proxy-connection",
         b"te",
+        b"trailer",
         b"upgrade",
         b"http2-settings",
     }
 )
 """RFC 9110 section 7.6.1, and what older peers send; Transfer-Encoding stays, since the framing stays.
 
-Trailer belongs to the body, which goes on as it came; Proxy-Authorization and Proxy-Authenticate may be
-relayed (section 11.7), and are, as by nginx and HAProxy: nothing here asks for such credentials.
+Trailer goes because trailers do. Proxy-Authorization and Proxy-Authenticate may be relayed (section 11.7),
+and are, as by nginx and HAProxy: nothing here asks for such credentials.
 """
 
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
@@ -116,7 +117,7 @@ def response_head(message: ResponseMessage, head: bytes, *, close: bool, unchunk
     if b"connection" in names:
         dropped |= nominated(headers)
     if unchunk:
-        dropped |= {b"transfer-encoding", b"trailer"}
+        dropped |= {b"transfer-encoding"}
     status_line = b"HTTP/1.1" + head[8 : head.index(b"\r\n")]
     lines = [status_line, *kept_lines(headers, message.lines, dropped)]
     if close:

@@ -9,6 +9,7 @@ from aiohttp import web
 from router.errors import ShuttingDown
 from router.proxy.connection import ClientConnection
 from router.proxy.context import ProxyContext
+from router.proxy.preamble import PreambleReader
 from router.settings import Listener
 
 
@@ -19,16 +20,24 @@ class ProxyServer:
         self.listener = listener
         self._context = context
         self._empty = asyncio.Event()
-        self.connections: set[ClientConnection] = set()
+        self.connections: set[ClientConnection | PreambleReader] = set()
 
-    def __call__(self) -> ClientConnection:
+    def __call__(self) -> ClientConnection | PreambleReader:
         """Makes the protocol of one new connection."""
-        connection = ClientConnection(self._context, self.listener, self._forget)
+        if not self.listener.proxy_protocol:
+            return self._welcome()
+        reader = PreambleReader(self._context, self._welcome, self._forget)
+        self.connections.add(reader)
+        self._empty.clear()
+        return reader
+
+    def _welcome(self, client: str = "") -> ClientConnection:
+        connection = ClientConnection(self._context, self.listener, self._forget, client=client)
         self.connections.add(connection)
         self._empty.clear()
         return connection
 
-    def _forget(self, connection: ClientConnection) -> None:
+    def _forget(self, connection: ClientConnection | PreambleReader) -> None:
         self.connections.discard(connection)
         if not self.connections:
             self._empty.set()

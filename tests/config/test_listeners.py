@@ -12,11 +12,11 @@ from tests.config.files import CLEAN, marked, places
 
 
 def test_a_listener_is_an_address_or_a_mapping_with_one() -> None:
-    text = "listen: [{address: '127.0.0.1:80'}, 'unix:/run/x']\n"
+    text = "listen: [{address: '127.0.0.1:80', proxy_protocol: yes}, 'unix:/run/x']\n"
     config = load_bytes((text + CLEAN).encode()).config
     assert config is not None
     assert config.settings.listen == (
-        Listener(address=TcpAddress(host="127.0.0.1", port=80)),
+        Listener(address=TcpAddress(host="127.0.0.1", port=80), proxy_protocol=True),
         Listener(address=UnixAddress(path="/run/x")),
     )
 
@@ -26,6 +26,7 @@ def test_a_listener_is_an_address_or_a_mapping_with_one() -> None:
     [
         ("listen: {adress: 127.0.0.1:80}\n", "S008", "adress"),
         ("listen: [127.0.0.1:80, {address: 127.0.0.1:80}]\n", "S013", "{"),
+        ("listen: {address: '127.0.0.1:80', proxy_protocol: v2}\n", "S011", "v2"),
         ("listen: {address: [127.0.0.1:80]}\n", "S009", "["),
     ],
 )
