@@ -144,7 +144,8 @@ class PolicyKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashKey:
-    """What a consistent hash hashes: the `user` in the token, the `room` in the path, or a `header`.
+    """What a consistent hash hashes: the `user` in the token, the `room` in the path, the `origin` of a
+    server's request, or a `header`.
 
     `name` is the header's, in lower case.
     """
@@ -153,8 +154,8 @@ class HashKey:
     name: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in ("user", "room", "header"):
-            raise ValueError(f"a key is `user`, `room` or `header: NAME`, not {self.kind!r}")
+        if self.kind not in ("user", "room", "origin", "header"):
+            raise ValueError(f"a key is `user`, `room`, `origin` or `header: NAME`, not {self.kind!r}")
         if (self.kind == "header") != bool(self.name):
             raise ValueError("a header key needs a name, and only a header key has one")
         if self.name != self.name.lower():

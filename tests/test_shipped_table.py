@@ -43,11 +43,11 @@ FURTHER_DOWN = [
 ]
 """The requests that are forwarded, each below another path: nobody's."""
 SERVES = {
-    "generic": {"generic-worker", "generic-worker-user", "generic-worker-room"},
+    "generic": {"generic-worker", "generic-worker-user", "generic-worker-room", "generic-worker-origin"},
     "user_directory": {"generic-worker"},
     "stream:receipts": {"receipts"},
     "stream:typing": {"receipts"},
-    "generic-worker": {"generic-worker"},
+    "generic-worker": {"generic-worker", "generic-worker-origin"},
     "generic-worker-user": {"generic-worker-user"},
     "receipts": {"receipts"},
 }

@@ -15,7 +15,12 @@ from router.table import Address, DnsAddress, Endpoint, HashKey, Policy, PolicyK
 POLICIES = MappingProxyType({kind.value: kind.name for kind in PolicyKind})
 
 KEYS = MappingProxyType(
-    {"user": "the user in the token", "room": "the room id in the path", "header": "a header field"}
+    {
+        "user": "the user in the token",
+        "room": "the room id in the path",
+        "origin": "the server that signed the request",
+        "header": "a header field",
+    }
 )
 
 MOST_WEIGHT = 256
@@ -120,7 +125,7 @@ def _policy(fields: Fields, findings: Findings, where: str) -> Policy | None:
             "W204",
             f"{where} is consistent_hash and has no `key:`",
             fields.place("policy"),
-            fix="write `key: user`, `key: room`, or `key: {header: Authorization}`",
+            fix="write `key: user`, `key: room`, `key: origin`, or `key: {header: Authorization}`",
         )
         return None
     if kind is not PolicyKind.CONSISTENT_HASH and key is not None:
@@ -146,7 +151,7 @@ def _hash_key(node: Node, findings: Findings) -> HashKey | None:
             )
             return None
         return HashKey(kind=kind) if kind else None
-    fix = "write `user`, `room` or `{header: Authorization}`"
+    fix = "write `user`, `room`, `origin` or `{header: Authorization}`"
     fields = mapping(node, ("header",), findings, "`key`", fix=fix)
     written = fields.need("header", "write `{header: Authorization}`") if fields else None
     scalar = word(written, findings, "`header`") if written else None

@@ -62,6 +62,7 @@ def test_what_to_write_for_dns(written: str, words: str) -> None:
         ("policy: ip_hash, ", PolicyKind.IP_HASH, None),
         ("policy: consistent_hash, key: user, ", PolicyKind.CONSISTENT_HASH, HashKey(kind="user")),
         ("policy: consistent_hash, key: room, ", PolicyKind.CONSISTENT_HASH, HashKey(kind="room")),
+        ("policy: consistent_hash, key: origin, ", PolicyKind.CONSISTENT_HASH, HashKey(kind="origin")),
         (
             "policy: consistent_hash, key: {header: Authorization}, ",
             PolicyKind.CONSISTENT_HASH,
@@ -97,8 +98,10 @@ def test_policies(written: str, kind: PolicyKind, key: HashKey | None) -> None:
         (f"{{key: user, {TWO}}}", "W204", "user"),
         (f"{{policy: consistent_hash, key: ip, {TWO}}}", "S012", "ip"),
         (f"{{policy: consistent_hash, key: rooms, {TWO}}}", "S012", "rooms"),
+        (f"{{policy: consistent_hash, key: Origin, {TWO}}}", "S012", "Origin"),
         (f"{{policy: consistent_hash, key: {{room: x}}, {TWO}}}", "S008", "room"),
         (f"{{policy: round_robin, key: room, {TWO}}}", "W204", "room"),
+        (f"{{policy: ip_hash, key: origin, {TWO}}}", "W204", "origin"),
         (f"{{policy: consistent_hash, key: header, {TWO}}}", "S010", "header"),
         (f"{{policy: consistent_hash, key: {{}}, {TWO}}}", "S010", "{}"),
         (f"{{policy: consistent_hash, key: {{header: 'a b'}}, {TWO}}}", "S014", "'a b'"),

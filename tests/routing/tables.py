@@ -24,6 +24,7 @@ from router.table import (
 
 IP_HASH = Policy(kind=PolicyKind.IP_HASH)
 BY_USER = Policy(kind=PolicyKind.CONSISTENT_HASH, key=HashKey(kind="user"))
+BY_ORIGIN = Policy(kind=PolicyKind.CONSISTENT_HASH, key=HashKey(kind="origin"))
 BY_ROOM = Policy(kind=PolicyKind.CONSISTENT_HASH, key=HashKey(kind="room"))
 
 

@@ -13,7 +13,18 @@ from router.routing.snapshot import Snapshot
 from router.routing.trace import Verdict
 from router.settings import Limits, Settings, Timeouts
 from router.table import PathForm, Route
-from tests.routing.tables import BY_ROOM, BY_USER, IP_HASH, View, by_header, head, route, table, upstream
+from tests.routing.tables import (
+    BY_ORIGIN,
+    BY_ROOM,
+    BY_USER,
+    IP_HASH,
+    View,
+    by_header,
+    head,
+    route,
+    table,
+    upstream,
+)
 
 TOKEN = "syt_YWxpY2U_SECRETSECRET_1a2b3c"
 SNAPSHOT = Snapshot.build(
@@ -91,6 +102,19 @@ def test_the_kind_of_key_and_its_checksum(target: str, authorization: str, kind:
     key = asked(target, authorization=authorization).key
     assert key is not None
     assert (key.kind, key.crc32) == (kind, f"{crc32(hashed):08x}" if hashed else None)
+
+
+def test_a_server_is_told_by_its_checksum_alone() -> None:
+    servers = {"servers": upstream("servers", 8101, 8102, policy=BY_ORIGIN)}
+    snapshot = Snapshot.build(table([route("^/", "servers")], servers))
+    signed = head("/_matrix/federation/v1/send/1", authorization='X-Matrix origin="a.org",key="k",sig="s"')
+    told = explain(snapshot, signed, View())
+    assert told.key is not None
+    assert (told.key.kind, told.key.crc32) == ("origin", f"{crc32(b'a.org'):08x}")
+    assert "a.org" not in str(told.as_dict())
+    unsigned = explain(snapshot, head("/_matrix/federation/v1/send/1"), View()).key
+    assert unsigned is not None
+    assert (unsigned.kind, unsigned.crc32) == ("origin", None)
 
 
 def test_a_room_has_one_checksum_however_its_id_is_escaped() -> None:

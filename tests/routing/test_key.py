@@ -14,6 +14,7 @@ from tests.routing.tables import head
 
 user = reader(HashKey(kind="user"))
 room = reader(HashKey(kind="room"))
+origin = reader(HashKey(kind="origin"))
 
 segments = st.lists(st.sampled_from(["_matrix", "client", "v3", "rooms", "messages", "@a:hs", "$e", ""]))
 opaque = st.binary(min_size=1).filter(lambda text: b"\0" not in text)
@@ -137,6 +138,81 @@ def test_a_room_id_is_one_key_however_it_is_escaped(
         for sigil, kept in (("!", keep), ("%21", b""), ("!", b""))
     ]
     assert {room(head(path)) for path in paths} == {b"!" + name}
+
+
+@pytest.mark.parametrize(
+    ("authorization", "key"),
+    [
+        ('X-Matrix origin=a.org,destination="hs",key="ed25519:1",sig="c2ln"', b"a.org"),
+        ('X-Matrix origin="a.org",destination="hs",key="ed25519:1",sig="c2ln"', b"a.org"),
+        ('X-Matrix key="ed25519:1",sig="c2ln",origin="a.org:8448"', b"a.org:8448"),
+        ("X-Matrix key=ed25519:1,sig=c2ln,origin=a.org:8448", b"a.org:8448"),
+        ('x-matrix  sig="c2ln" , ORIGIN = "a.org" ,key=1', b"a.org"),
+        ("X-MATRIX\tOrigin=a.org", b"a.org"),
+        ("X-Matrix origin=a.org ", b"a.org"),
+        ("X-Matrix origin=[2001:db8::1]:8448", b"[2001:db8::1]:8448"),
+        (r'X-Matrix origin="a\.org"', b"a.org"),
+        ('X-Matrix origin="a.org",origin=b.org', b"b.org"),
+        ('X-Matrix destination="x,origin=b.org",origin=a.org', b"a.org"),
+        (r'X-Matrix destination="x\",origin=b.org",origin=a.org', b"a.org"),
+        ("X-Matrix origin=", b""),
+        ('X-Matrix origin=""', b""),
+        ("X-Matrix origins=a.org", b""),
+        ("X-Matrix the-origin=a.org", b""),
+        ('X-Matrix destination="origin=a.org"', b""),
+        ("X-Matrix origin", b""),
+        ("X-Matrix origin a.org", b""),
+        ('X-Matrix origin="a.org', b""),
+        ('X-Matrix origin=a.org"', b""),
+        ("X-Matrix origin=a.org key=1", b""),
+        ("X-Matrix", b""),
+        ("X-Matrixorigin=a.org", b""),
+        ("X-Matrices origin=a.org", b""),
+        ("Bearer origin=a.org", b""),
+        ("Bearer X-Matrix origin=a.org", b""),
+        ("", b""),
+    ],
+)
+def test_the_server_that_signed(authorization: str, key: bytes) -> None:
+    assert origin(head("/_matrix/federation/v1/send/1", authorization=authorization)) == key
+
+
+def test_without_a_signature_there_is_no_server() -> None:
+    assert origin(head("/_matrix/federation/v1/send/1?origin=a.org", origin="a.org")) == b""
+
+
+parameters = st.lists(
+    st.tuples(st.sampled_from(["destination", "key", "sig"]), st.text('abz.:,=\\" -[]09')), max_size=4
+)
+
+
+@given(
+    name=st.text("abz.:-[]09", min_size=1),
+    before=parameters,
+    after=parameters,
+    begins=st.sampled_from(["X-Matrix {}origin=", "x-matrix {}Origin="]),
+    comma=st.sampled_from([",", ", ", "\t,"]),
+)
+def test_a_server_is_one_key_however_it_is_written(
+    name: str,
+    before: list[tuple[str, str]],
+    after: list[tuple[str, str]],
+    begins: str,
+    comma: str,
+) -> None:
+    def quoted(text: str) -> str:
+        return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
+
+    others = [[f"{key}={quoted(value)}" for key, value in part] for part in (before, after)]
+    for value in (name, quoted(name), '"' + "".join(f"\\{letter}" for letter in name) + '"'):
+        text = begins.format("".join(other + comma for other in others[0])) + comma.join([value, *others[1]])
+        assert origin(head("/", authorization=text)) == name.encode()
+
+
+@given(st.binary())
+def test_every_authorization_has_a_server_or_none(value: bytes) -> None:
+    headers = ((b"authorization", b"X-Matrix origin=" + value),)
+    assert isinstance(origin(RequestHead(method="PUT", target=b"/", headers=headers)), bytes)
 
 
 @given(st.binary())
