@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import random
-import socket
 from collections.abc import Mapping
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
+
+from router.local import layout
 
 HOST = "127.0.0.1"
 DEFAULT = "synapse"
 """The upstream of what no rule matches: the main process."""
-
-BELOW_CLIENTS = range(20_000, 32_768)
-"""Ports below those that Linux gives to clients (net.ipv4.ip_local_port_range)."""
 
 WORKERS: Mapping[str, int] = {DEFAULT: 1, "generic": 3, "receipts": 1}
 """Kinds of processes, and how many there are of each."""
@@ -69,14 +68,5 @@ class Ports(NamedTuple):
 
 def free_ports(count: int) -> list[int]:
     """So many different ports that nobody listens on now, and that no client will be given meanwhile."""
-    found: list[int] = []
-    for port in random.sample(BELOW_CLIENTS, len(BELOW_CLIENTS)):
-        with socket.socket() as probe:
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-        found.append(port)
-        if len(found) == count:
-            return found
-    raise OSError("no port is free")
+    with closing(layout.free_ports()) as ports:
+        return list(islice(ports, count))

@@ -8,11 +8,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
 import pytest
+
+from router.local import layout
 
 STARTS_WITHIN = 10.0
 
@@ -28,12 +31,9 @@ def program() -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that were free a moment ago."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
+    """Ports of the loopback that were free a moment ago, and that no client is given meanwhile."""
+    with closing(layout.free_ports()) as ports:
+        return list(islice(ports, count))
 
 
 @contextmanager
