@@ -16,10 +16,7 @@ from __future__ import annotations
 import re
 
 from router.errors import ProxyError
-from router.http1.fields import fault_in, quote
-
-MAX_SIZE = 2**63 - 1
-"""nginx's NGX_MAX_OFF_T_VALUE."""
+from router.http1.fields import MAX_SIZE, fault_in, quote
 
 MAX_EXTRAS = 16_384
 """Bytes of extensions and trailers in one body."""

@@ -8,6 +8,9 @@ from functools import lru_cache
 MAX_LENGTH_DIGITS = 19
 """Content-Length up to 2^63-1 has 19 digits; Python's int() refuses 4,300 zeros that llhttp takes."""
 
+MAX_SIZE = 2**63 - 1
+"""Bytes of a body or a chunk: nginx's NGX_MAX_OFF_T_VALUE."""
+
 _TOKEN = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
 _NAME = re.compile(rb"[%b]+" % _TOKEN)
 _NO_TOKEN_BYTE = re.compile(rb"[^%b]" % _TOKEN)

@@ -31,6 +31,7 @@ from router.errors import (
 )
 from router.http1.fields import (
     MAX_LENGTH_DIGITS,
+    MAX_SIZE,
     SILENT,
     fault_in,
     is_token,
@@ -49,6 +50,8 @@ _METHODS = {name.encode(): name for name in METHODS | NEVER_PROXIED}
 _HOST = re.compile(
     rb"(?:(?!.*\.\.)(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?"
 )
+
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 _VISIBLE = bytes(range(0x21, 0x7F))
 _OTHER_VERSION = re.compile(rb"HTTP/[1-9]\.[0-9]")
@@ -192,6 +195,8 @@ def parse_request(head: bytes, limits: Limits) -> RequestMessage:
     if not is_host(message.host) and (minor == 1 or b"host" in fields):
         raise _refused_host(fields)
     if b"content-length" in fields or b"transfer-encoding" in fields:
+        if b"\t" in head:
+            _check_blanks(message)
         _framing(message, fields)
     if b"connection" in fields:
         message.keep_alive = persists(fields[b"connection"], minor)
@@ -221,11 +226,19 @@ def is_host(host: bytes) -> bool:
     return _HOST.fullmatch(host) is not None
 
 
+def _check_blanks(message: RequestMessage) -> None:
+    """To nginx a tab is a part of the value, to others it is none (RFC 9110 section 5.6.3)."""
+    for (name, _), line in zip(message.headers, message.lines, strict=True):
+        if name in _FRAMING and b"\t" in line:
+            raise BadRequest(f"there is a tab in the line of {quote(name)}")
+
+
 def _framing(message: RequestMessage, fields: dict[bytes, bytes]) -> None:
     """RFC 9112 section 6; llhttp has refused both together, and lengths that are not one number."""
     coding = fields.get(b"transfer-encoding")
     if coding is not None:
-        if coding.lower() != b"chunked":
+        # In other case too it would be the chunked coding (section 7), but not to every worker.
+        if coding != b"chunked":
             raise BadRequest(f"the Transfer-Encoding {quote(coding)} is not taken: only `chunked` alone is")
         if message.minor == 0:
             raise BadRequest("an HTTP/1.0 request cannot have a Transfer-Encoding (RFC 9112 section 6.1)")
@@ -235,6 +248,8 @@ def _framing(message: RequestMessage, fields: dict[bytes, bytes]) -> None:
     if len(length) > MAX_LENGTH_DIGITS:
         raise BadRequest(f"the Content-Length {quote(length)} has more than {MAX_LENGTH_DIGITS} digits")
     message.content_length = int(length)
+    if message.content_length > MAX_SIZE:
+        raise BadRequest(f"the Content-Length {quote(length)} is more than a body can have (2^63-1)")
 
 
 def _expects(value: bytes) -> bool:
@@ -258,8 +273,9 @@ def _refused_line(line: bytes) -> DownstreamError:
         return BadRequest(f"a request line starts with a method, not with {quote(method)}")
     if line.count(b" ") != 2 or b"  " in line:
         return BadRequest("a request line is METHOD, target and HTTP/1.1 with single blanks between them")
-    if rest.endswith(b" HTTP/2.0"):
-        return _refused_version(b"HTTP/2.0")
+    version = rest.rpartition(b" ")[2]
+    if version not in (b"HTTP/1.1", b"HTTP/1.0"):
+        return _refused_version(version)
     return MethodNotImplemented(f"the method {quote(method)} is not one of HTTP's")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 END = b"\r\n\r\n"
 
+_LENGTH = re.compile(rb"0*[0-9]{1,19}")
 _SIZE = re.compile(rb"[0-9A-Fa-f]+(?:;.*)?")
 
 
@@ -90,10 +91,10 @@ def _head(data: bytes) -> tuple[Message, bytes]:
 def _body(message: Message, rest: bytes, *, until_close: bool, closed: bool) -> tuple[bytes, bool, bytes]:
     """The payload, whether it is whole, and what follows it."""
     codings, lengths = message.values("transfer-encoding"), message.values("content-length")
-    if codings == [b"chunked"] and not lengths:
+    if [coding.lower() for coding in codings] == [b"chunked"] and not lengths:
         return _chunked(rest)
-    if not codings and len(lengths) == 1 and lengths[0].isdigit():
-        length = int(lengths[0])
+    if not codings and len(lengths) == 1 and _LENGTH.fullmatch(lengths[0]):
+        length = int(lengths[0].lstrip(b"0") or b"0")
         return rest[:length], len(rest) >= length, rest[length:]
     if codings or lengths:
         return rest, False, b""  # nobody can tell where it ends
