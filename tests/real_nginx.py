@@ -45,7 +45,7 @@ def nginx(folder: Path, http: str) -> Iterator[None]:
     file = folder / "nginx.conf"
     file.write_text(
         f"daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log crit; worker_processes 1;\n"
-        f"events {{ worker_connections 512; }}\n"
+        f"events {{ worker_connections 4096; }}\n"
         f"http {{\naccess_log off; default_type text/plain; keepalive_requests 1000000;\n{scratch}\n"
         f"{http}\n}}\n"
     )

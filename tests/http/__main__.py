@@ -1,4 +1,7 @@
-"""`python -m tests.http`: asks the router, nginx and HAProxy every case; writes docs/http.md."""
+"""`python -m tests.http [TOPIC]…`: asks the router, nginx and HAProxy every case; writes docs/http.md.
+
+With topics, the names of files without `.yaml`, the two others are asked only those.
+"""
 
 from __future__ import annotations
 
@@ -9,5 +12,5 @@ from tests.http.table import PAGE, versions, write
 
 if __name__ == "__main__":
     cases = all_cases()
-    write(cases)
+    write(cases, sys.argv[1:])
     sys.stdout.write(f"{PAGE.name}: {len(cases)} cases, {versions()}\n")

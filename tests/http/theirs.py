@@ -17,7 +17,7 @@ from tests.real_nginx import free_ports, nginx
 BREATH = 0.2
 """Seconds without a byte after which nothing more is waited for."""
 
-AT_ONCE = 24
+AT_ONCE = 48
 """Cases that are played at the same time."""
 
 NGINX_HTTP = """\

@@ -159,6 +159,11 @@ def _shown(what: str, outcome: Outcome) -> str:
         return f"no {kind}"
     last = messages[-1]
     if not name:
-        return f"{what} `{(last.line if what == 'line' else last.body)[:60].decode('latin-1')}`"
-    values = b", ".join(last.values(name)).decode("latin-1")
+        return f"{what} `{_text((last.line if what == 'line' else last.body)[:60])}`"
+    values = _text(b", ".join(last.values(name)))
     return f"`{name}: {values}`" if last.values(name) else f"no `{name}`"
+
+
+def _text(data: bytes) -> str:
+    """Bytes as a cell of a table can have them."""
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in data)
