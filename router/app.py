@@ -18,12 +18,13 @@ from router.guard import Guard
 from router.observe.accesslog import AccessLog
 from router.observe.metrics import Metrics
 from router.observe.misroutes import Misroutes
+from router.proxy.capacity import Capacity
 from router.proxy.context import ProxyContext
 from router.proxy.deadlines import Deadlines
 from router.proxy.record import ExchangeRecord
 from router.routing.snapshot import Snapshot
 from router.server.listener import ProxyServer
-from router.server.process import Process, Ticker, raise_descriptor_limit
+from router.server.process import Process, Ticker, descriptor_limit, raise_descriptor_limit
 from router.server.sockets import bind, is_listened_on, name_of, unlink
 from router.settings import Config
 from router.synapse.catalogue import shipped
@@ -88,6 +89,7 @@ class Application:
         )
         self.access_log = AccessLog(settings.access_log)
         self.deadlines = Deadlines()
+        self.capacity = Capacity(settings.limits, descriptors=descriptor_limit(), clock=time.monotonic)
         self.pool = Pool(
             loop=loop,
             judge=self._judge,
@@ -101,6 +103,7 @@ class Application:
             states=self.states,
             pool=self.pool,
             deadlines=self.deadlines,
+            capacity=self.capacity,
             observer=Observers(self.metrics, self.misroutes, self.access_log, time.time),
             clock=time.monotonic,
         )
@@ -215,6 +218,7 @@ class Application:
                 metrics=self.metrics,
                 misroutes=self.misroutes,
                 open_connections=lambda: sum(len(server.connections) for server in self.servers),
+                closed_connections=lambda: self.capacity.closed,
                 log_dropped=lambda: self.access_log.dropped,
                 draining=lambda: self.context.draining,
                 wall_clock=time.time,

@@ -21,6 +21,7 @@ RouterError
     │   ├── RequestTimeout 408             ├── ClientGone 499
     │   ├── BodyTooLarge 413               ├── MethodNotImplemented 501
     │   ├── UriTooLong 414                 ├── VersionNotSupported 505
+    │   ├── TooManyFromClient 429          ├── TooManyConnections 503
     │   └── BadPreamble 400, never sent
     └── UpstreamError(retryable)           the worker's doing
         ├── ConnectFailed 502              ├── UpstreamTimeout 504
@@ -187,6 +188,21 @@ class ClientGone(DownstreamError):
 
     status = 499
     reason = "client_gone"
+
+
+class TooManyFromClient(DownstreamError):
+    """One address holds as many connections as `limits.connections_per_client` allows."""
+
+    status = 429
+    errcode = "M_LIMIT_EXCEEDED"
+    reason = "connections_per_client"
+
+
+class TooManyConnections(DownstreamError):
+    """Clients hold as many connections as `limits.connections` allows, and none of them is idle."""
+
+    status = 503
+    reason = "connections"
 
 
 class MethodNotImplemented(DownstreamError):

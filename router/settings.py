@@ -25,7 +25,28 @@ class Limits:
     """Synapse's own limit for a request that is no upload (200 events of 65,536 bytes). Beyond it 413."""
 
     media_body: int = 52_428_800
-    """Synapse's default `max_upload_size` (50M), for paths below /_matrix/media/. Beyond it 413."""
+    """Synapse's `max_upload_size` where its files are known, else that one's default (50M), for paths below
+    /_matrix/media/. Beyond it 413.
+    """
+
+    connections: int | None = None
+    """Of clients, in all; a 503 beyond it. None for half of what RLIMIT_NOFILE leaves: each may need two."""
+
+    connections_per_client: int | None = None
+    """Of one IPv4 address or one IPv6 /64, trusted proxies apart; a 429 beyond it.
+
+    None for three quarters of `connections`: one address does not take them all. nginx and HAProxy have no
+    limit, since a provider's or a company's users may share an address.
+    """
+
+    requests_per_connection: int = 1000
+    """nginx `keepalive_requests` 1000; the last answer says that the connection ends."""
+
+    body_rate: int = 240
+    """Bytes a second of a request's body, on average: Kestrel's `MinRequestBodyDataRate`. Below it 408."""
+
+    send_rate: int = 240
+    """The same for a client that takes an answer: Kestrel's `MinResponseDataRate`. Below it a reset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

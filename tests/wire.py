@@ -15,6 +15,7 @@ from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 from router.guard import Guard
+from router.proxy.capacity import Capacity
 from router.proxy.context import ProxyContext
 from router.proxy.deadlines import HORIZON, TICK, Deadlines
 from router.proxy.record import ExchangeRecord
@@ -211,12 +212,14 @@ class Proxy:
             clock=lambda: self.now,
             idle_limit=self.settings.timeouts.upstream_idle,
         )
+        self.capacity = Capacity(self.settings.limits, descriptors=20_000, clock=lambda: self.now)
         self.context = ProxyContext(
             snapshot=Snapshot.build(table, self.settings.guard),
             settings=self.settings,
             states=self.states,
             pool=self.pool,
             deadlines=self.deadlines,
+            capacity=self.capacity,
             observer=self.recorder,
             clock=lambda: self.now,
         )
@@ -287,6 +290,8 @@ class Proxy:
         assert self.pool._open == set()
         assert not any(self.pool._idle.values())
         assert self.deadlines._buckets == {}
+        assert self.capacity.used == 0
+        assert self.capacity._by_client == {}
 
     async def _until_empty(self) -> None:
         async with asyncio.timeout(PATIENCE):

@@ -61,6 +61,7 @@ class _Admin:
             open_connections=state.open_connections,
             log_dropped=state.log_dropped,
             resolutions=state.resolutions,
+            closed_connections=state.closed_connections,
         )
         self._registry = new_registry(collector)
 

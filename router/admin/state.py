@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from router.observe.metrics import Metrics
@@ -32,6 +32,7 @@ class AdminState:
     draining: Callable[[], bool]
     wall_clock: Callable[[], float]
     names: Callable[[], tuple[NameState, ...]] = tuple
+    closed_connections: Callable[[], Mapping[str, int]] = dict
 
     def endpoints_up(self) -> list[tuple[str, str, bool]]:
         """Upstream, endpoint and whether it is up, for every endpoint of every upstream."""

@@ -285,6 +285,12 @@ _WORKERS = (
         title="a key that does not fit endpoints found by DNS",
         why="a `dns:` stands for as many endpoints as DNS finds, and nobody knows which one would be meant",
     ),
+    Code(
+        code="W220",
+        title="a limit below what Synapse takes of uploads",
+        why="clients ask Synapse how large an upload may be; what it allows would be refused here with 413",
+        severity=Severity.WARNING,
+    ),
 )
 
 
@@ -363,6 +369,12 @@ _HARDENING = (
         title="clients without an address",
         why="a peer on a unix socket has none: Synapse and the limits would take all clients for one, "
         "127.0.0.1",
+        severity=Severity.WARNING,
+    ),
+    Code(
+        code="H320",
+        title="one client's limit of connections is above that of all",
+        why="one address can then take every connection there is, and everybody else is turned away",
         severity=Severity.WARNING,
     ),
 )

@@ -82,7 +82,10 @@ def _load(document: Document, findings: Findings, listen: Addresses, admin: Addr
         return Loaded(config=None, findings=findings.sorted(document.file), document=document)
     deployment = read_synapse(fields.get("synapse"), Path(document.file).parent, findings)
     closed = deployment.closed if deployment else ()
-    settings = read_settings(fields, findings, listen=listen, admin=admin, closed=closed)
+    upload = deployment.upload_limit if deployment else None
+    settings = read_settings(
+        fields, findings, listen=listen, admin=admin, closed=closed, max_upload_size=upload
+    )
     groups = UpstreamReader(findings)
     upstreams = groups.read(fields.need("upstreams", _SMALLEST))
     reader = RouteReader(frozenset(groups.names), _form(fields, findings), findings)

@@ -1,4 +1,4 @@
-"""Everything in the file that is not a route or an upstream: guard, limits, timeouts, log."""
+"""Everything in the file that is not a route or an upstream: guard, timeouts, health, log."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import dataclasses
 
 from router.config.fields import Fields, mapping, one_or_more
 from router.config.findings import Findings, suggest
+from router.config.limits import read_limits
 from router.config.listeners import admin_addresses, listeners
 from router.config.nodes import Items, Node
 from router.config.proxies import trusted_proxies
 from router.config.resolver import resolver
-from router.config.values import address, seconds, short, size, whole, word
-from router.settings import ClosedListener, Guard, Health, Limits, Listener, Settings, Timeouts
+from router.config.values import address, seconds, short, word
+from router.settings import ClosedListener, Guard, Health, Listener, Settings, Timeouts
 from router.table import Address, TcpAddress
 
 OPENABLE = ("/_synapse/admin", "/_synapse/mas")
 """The closed prefixes that a file may open."""
 
 _REPLICATION = "/_synapse/replication"
-_LIMITS = tuple(field.name for field in dataclasses.fields(Limits))
 _TIMEOUTS = tuple(field.name for field in dataclasses.fields(Timeouts))
 
 
@@ -29,10 +29,12 @@ def read_settings(
     listen: tuple[Address, ...] = (),
     admin: tuple[Address, ...] = (),
     closed: tuple[ClosedListener, ...] = (),
+    max_upload_size: int | None = None,
 ) -> Settings:
     """The settings of the file; where one is wrong there is a finding, and the default stands in for it.
 
-    `listen` and `admin`, where given, stand in place of the file's. `closed` goes to the guard.
+    `listen` and `admin`, where given, stand in place of the file's. `closed` goes to the guard,
+    `max_upload_size` (bytes) to the limits.
     """
     default = Settings()
     file_listen = listeners(fields.get("listen"), findings)
@@ -59,7 +61,7 @@ def read_settings(
         admin=admins,
         admin_public=public,
         trusted_proxies=trusted_proxies(fields.get("trusted_proxies"), findings),
-        limits=_limits(fields.get("limits"), findings),
+        limits=read_limits(fields.get("limits"), findings, max_upload_size=max_upload_size),
         timeouts=_timeouts(fields.get("timeouts"), findings),
         health=_health(fields.get("health"), findings),
         guard=dataclasses.replace(_guard(fields.get("guard"), findings), closed=closed),
@@ -67,30 +69,6 @@ def read_settings(
         access_log=_access_log(log, findings) if log else default.access_log,
         drain_timeout=default.drain_timeout if drained is None else drained,
     )
-
-
-def _limits(node: Node | None, findings: Findings) -> Limits:
-    fields = mapping(node, _LIMITS, findings, "`limits`")
-    default = Limits()
-    if fields is None:
-        return default
-    read: dict[str, int] = {}
-    for key in _LIMITS:
-        written = fields.get(key)
-        if written is None:
-            continue
-        counts = key == "header_count"
-        value = (
-            whole(written, findings, f"`{key}`", least=1) if counts else size(written, findings, f"`{key}`")
-        )
-        if value is not None:
-            read[key] = value
-    for key, most, advice in (("headers", 16_384, "16000"), ("header_count", 500, "100")):
-        if read.get(key, 0) > most:
-            findings.add(
-                "H305", f"`{key}` is above {most:,}", fields.place(key), fix=f"write `{advice}` or less"
-            )
-    return dataclasses.replace(default, **read)
 
 
 def _timeouts(node: Node | None, findings: Findings) -> Timeouts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
@@ -28,7 +28,8 @@ class RouterCollector(Collector):
 
     `endpoints` gives every endpoint of every upstream with whether it is up, `open_connections` the
     clients' connections, `log_dropped` the access log's `dropped`, `digest` the configuration's,
-    `resolutions` how often each name was asked for.
+    `resolutions` how often each name was asked for, `closed_connections` the connections of clients
+    that a limit ended, by reason.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class RouterCollector(Collector):
         open_connections: Callable[[], int],
         log_dropped: Callable[[], int],
         resolutions: Callable[[], Iterable[Resolution]] = tuple,
+        closed_connections: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._metrics = metrics
         self._misroutes = misroutes
@@ -51,6 +53,7 @@ class RouterCollector(Collector):
         self._open_connections = open_connections
         self._log_dropped = log_dropped
         self._resolutions = resolutions
+        self._closed_connections = closed_connections
 
     def collect(self) -> Iterator[Metric]:
         """All families, with those that have no series yet."""
@@ -77,6 +80,14 @@ class RouterCollector(Collector):
         yield GaugeMetricFamily(
             "router_open_connections", "Connections that clients hold.", value=self._open_connections()
         )
+        closed = CounterMetricFamily(
+            "router_connections_closed",
+            "Connections of clients that were closed or turned away because of a limit, by reason.",
+            labels=("reason",),
+        )
+        for reason, count in self._closed_connections().items():
+            closed.add_metric((reason,), count)
+        yield closed
         yield CounterMetricFamily(
             "router_log_dropped", "Access log lines that could not be written.", value=self._log_dropped()
         )

@@ -74,6 +74,7 @@ class ClientConnection(asyncio.Protocol):
         "_minor",
         "_reading_body",
         "_reading_paused",
+        "_requests_left",
         "_scanner",
         "_searched",
         "_serving",
@@ -121,6 +122,7 @@ class ClientConnection(asyncio.Protocol):
         self._lingering = False
         self._linger_until = 0.0
         self._reading_paused = False
+        self._requests_left = context.settings.limits.requests_per_connection
         self._writing_paused = False
         self._unsent = 0
 
@@ -138,7 +140,23 @@ class ClientConnection(asyncio.Protocol):
         elif isinstance(peer, tuple) and not self._client:
             self._client = str(peer[0])
         self.trusted = peer is not None and self._context.trust.covers(self._client)
-        self.arm(self._context.settings.timeouts.head)
+        if not self._closing and self._context.capacity.admit(self, self._counted_as) is not None:
+            self._turn_away()
+        else:
+            self.arm(self._context.settings.timeouts.head)
+
+    @property
+    def _counted_as(self) -> str:
+        """Whose connection it is; nobody's in particular where it is a trusted proxy's."""
+        return "" if self.trusted else self._client
+
+    def _turn_away(self) -> None:
+        """There are too many: answers its first bytes, whatever they are, while few are to be answered."""
+        self._closing = True
+        if self._context.capacity.is_crowded:
+            self.abort()
+        else:
+            self.arm(LINGER)
 
     @property
     def is_idle(self) -> bool:
@@ -148,7 +166,7 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Body bytes to the exchange, heads to be served, anything else read ahead."""
         if self._closing:
-            self._throw_away()
+            self._throw_away(data)
         elif self._reading_body:
             self._read_body(data)
         elif self._exchange is None and not self._writing_paused:
@@ -157,7 +175,14 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._read_ahead(data)
 
-    def _throw_away(self) -> None:
+    def _throw_away(self, data: bytes) -> None:
+        turned_away = self._context.capacity.turned_away
+        if turned_away:
+            error = turned_away.get(self)
+            if error is not None:
+                turned_away[self] = None
+                self._closing = False
+                self._refuse_head(data, error("there are too many connections"))
         if self._lingering and not self._unsent:
             self.arm(max(0.0, min(LINGER, self._linger_until - self._context.clock())))
 
@@ -216,7 +241,8 @@ class ClientConnection(asyncio.Protocol):
     def _expect_body(self, message: RequestMessage) -> bool:
         self._minor = message.minor
         self._head_only = message.method == "HEAD"
-        self._keep_alive = message.keep_alive and not self._context.draining
+        self._requests_left -= 1
+        self._keep_alive = message.keep_alive and self._requests_left > 0 and not self._context.draining
         self.wants_payload = message.minor == 0
         self._body_remaining = message.content_length
         self._scanner = ChunkScanner(BadRequest) if message.chunked else None
@@ -433,6 +459,7 @@ class ClientConnection(asyncio.Protocol):
         if exchange is not None:
             exchange.on_client_gone()
         self._context.deadlines.disarm(self)
+        self._context.capacity.leave(self, self._counted_as)
         self._forget(self)
 
     def drain(self) -> None:

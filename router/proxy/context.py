@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from router.proxy.capacity import Capacity
 from router.proxy.deadlines import Deadlines
 from router.proxy.record import ExchangeRecord
 from router.proxy.trust import Trust
@@ -25,12 +26,13 @@ class Observer(Protocol):
 
 
 class ProxyContext:
-    """The process's snapshot, endpoints, connections, deadlines and observer.
+    """The process's snapshot, endpoints, connections and how many there may be, deadlines and observer.
 
     `snapshot` is assigned anew by a reload; an exchange reads it once.
     """
 
     __slots__ = (
+        "capacity",
         "clock",
         "deadlines",
         "draining",
@@ -50,6 +52,7 @@ class ProxyContext:
         states: EndpointStates,
         pool: Pool,
         deadlines: Deadlines,
+        capacity: Capacity,
         observer: Observer,
         clock: Callable[[], float],
     ) -> None:
@@ -59,6 +62,7 @@ class ProxyContext:
         self.states = states
         self.pool = pool
         self.deadlines = deadlines
+        self.capacity = capacity
         self.observer = observer
         self.clock = clock
         self.draining = False

@@ -46,6 +46,11 @@ class PreambleReader(asyncio.Protocol):
             self._peer = str(peer[0])
         self._context.deadlines.arm(self, self._context.settings.timeouts.head)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of the preamble has come."""
+        return not self._buffer
+
     def data_received(self, data: bytes) -> None:
         """A piece of the preamble, and perhaps of what follows."""
         transport = self._transport

@@ -40,7 +40,10 @@ CORS = (
 """What the Matrix client-server API asks of every answer (section "Web Browser Clients")."""
 
 RETRY_AFTER = 5
-"""Seconds that a client is asked to wait before it comes back to a worker that is restarting."""
+"""Seconds that a client is asked to wait before it comes back to a worker that is restarting, or is busy."""
+
+MAY_RETRY = frozenset({429, 503})
+"""What is over in a while: RFC 9110 section 15.6.4, RFC 6585 section 4."""
 
 CLIENT_TEXT = {
     "connect_failed": "This part of the homeserver cannot be reached. Try again in a few seconds.",
@@ -91,7 +94,7 @@ def error_reply(error: ProxyError, *, close: bool) -> tuple[bytes, bytes]:
         errcode=error.errcode,
         error=CLIENT_TEXT.get(error.reason, error.message),
         close=close,
-        retry_after=RETRY_AFTER if error.status == 503 else 0,
+        retry_after=RETRY_AFTER if error.status in MAY_RETRY else 0,
     )
 
 
@@ -102,5 +105,5 @@ def refusal_reply(refusal: Refusal, *, close: bool) -> tuple[bytes, bytes]:
         errcode=refusal.errcode,
         error=refusal.error,
         close=close,
-        retry_after=RETRY_AFTER if refusal.status in (429, 503) else 0,
+        retry_after=RETRY_AFTER if refusal.status in MAY_RETRY else 0,
     )

@@ -21,6 +21,7 @@ class ProxyServer:
         self._context = context
         self._empty = asyncio.Event()
         self.connections: set[ClientConnection | PreambleReader] = set()
+        context.capacity.count(self.connections)
 
     def __call__(self) -> ClientConnection | PreambleReader:
         """Makes the protocol of one new connection."""

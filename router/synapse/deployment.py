@@ -26,6 +26,9 @@ MAIN = "main"
 
 MAIN_APP = "synapse.app.homeserver"
 
+DEFAULT_UPLOAD = 50 * 1024**2
+"""Synapse's `max_upload_size` where its files say nothing (docs: 50M)."""
+
 _WORKER_KEYS = ("worker_app", "worker_name", "worker_listeners")
 _MAIN_KEYS = ("listeners", "bind_port", "manhole", "metrics_port")
 _SIZE = re.compile(r"([0-9]{1,15})([KMGT]?)")
@@ -87,6 +90,11 @@ class Deployment:
     max_upload_size: int | None = None
     has_workers: bool = False
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def upload_limit(self) -> int:
+        """Bytes that an upload may have."""
+        return DEFAULT_UPLOAD if self.max_upload_size is None else self.max_upload_size
 
     @property
     def closed(self) -> tuple[ClosedListener, ...]:

@@ -28,6 +28,7 @@ NAMES = {
     "router_endpoint_up": ("upstream", "endpoint"),
     "router_resolutions_total": ("name", "result"),
     "router_open_connections": (),
+    "router_connections_closed_total": ("reason",),
     "router_log_dropped_total": (),
     "router_build_info": ("version",),
     "router_config_info": ("digest",),
@@ -45,6 +46,7 @@ def scrape(metrics: Metrics, misroutes: Misroutes | None = None) -> str:
         open_connections=lambda: 7,
         log_dropped=lambda: 3,
         resolutions=lambda: [("synapse", "ok", 4), ("synapse", "failed", 1)],
+        closed_connections=lambda: {"idle": 5, "connections": 0},
     )
     return generate_latest(new_registry(collector)).decode()
 
@@ -106,6 +108,8 @@ def test_values_arrive(samples: list[Sample]) -> None:
     assert value(samples, "router_endpoint_up", upstream="generic-worker", endpoint="127.0.0.1:8101") == 0
     assert value(samples, "router_resolutions_total", name="synapse", result="failed") == 1
     assert value(samples, "router_open_connections") == 7
+    assert value(samples, "router_connections_closed_total", reason="idle") == 5
+    assert value(samples, "router_connections_closed_total", reason="connections") == 0
     assert value(samples, "router_log_dropped_total") == 3
     assert value(samples, "router_build_info", version="0.1.0") == 1
     assert value(samples, "router_config_info", digest="3f9c1a") == 1

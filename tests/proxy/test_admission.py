@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from router.errors import BadRequest, DownstreamError
 from router.proxy.admission import admit, explain_sent, is_field_text, read_head
+from router.proxy.capacity import Capacity
 from router.proxy.connection import ClientConnection
 from router.proxy.context import ProxyContext
 from router.proxy.deadlines import Deadlines
@@ -195,6 +196,7 @@ def served(data: bytes) -> int:
         states=EndpointStates(lambda: 0.0),
         pool=cast("Pool", Workers()),
         deadlines=Deadlines(),
+        capacity=Capacity(SETTINGS.limits, descriptors=1024, clock=lambda: 0.0),
         observer=Recorder(),
         clock=lambda: 0.0,
     )

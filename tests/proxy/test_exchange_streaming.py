@@ -241,7 +241,8 @@ async def test_a_client_that_half_closes_does_not_take_half_an_answer_for_a_whol
 
 
 async def test_endless_refused_requests_are_not_kept(serve: Serve, worker: Worker) -> None:
-    proxy = await serve(worker.endpoint, kernel=SMALL)
+    settings = Settings(limits=Limits(requests_per_connection=20_000))
+    proxy = await serve(worker.endpoint, settings=settings, kernel=SMALL)
     client = await proxy.connect(kernel=SMALL)
     request = b"GET /_synapse/replication/%06d HTTP/1.1\r\nHost: h\r\n\r\n"
     requests = b"".join(request % number for number in range(20_000))
