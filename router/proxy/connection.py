@@ -280,6 +280,9 @@ class ClientConnection(asyncio.Protocol):
                 return
         if done:
             self._reading_body = False
+        elif exchange.lags(len(piece)):
+            exchange.fail(RequestTimeout("the body comes too slowly"))
+            return
         if piece:
             exchange.on_body(piece)
         if done:
@@ -411,8 +414,11 @@ class ClientConnection(asyncio.Protocol):
             return
         unsent, before = transport.get_write_buffer_size(), self._unsent
         self._unsent = unsent
-        if unsent < before:
-            self.arm(self._context.settings.timeouts.send if unsent else LINGER)
+        wait = self._context.settings.timeouts.send
+        if unsent < before and (
+            not unsent or before - unsent >= self._context.settings.limits.send_rate * wait
+        ):
+            self.arm(wait if unsent else LINGER)
         elif self._lingering and not unsent:
             # No reset: what the kernel still holds of the answer is to arrive.
             transport.abort()

@@ -73,6 +73,7 @@ class Exchange(ExchangeRecord):
     """
 
     __slots__ = (
+        "_body_due",
         "_candidate",
         "_client",
         "_connecting",
@@ -97,6 +98,7 @@ class Exchange(ExchangeRecord):
         self._client: ClientStream | None = None
         self._connection: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._body_due = 0.0
         self._candidate = 0
         self._outgoing = b""
         self._continue = Continue.OFF
@@ -192,8 +194,7 @@ class Exchange(ExchangeRecord):
             connection.end_request()
             self._arm_first_byte()
         else:
-            limit = self._context.settings.timeouts.body
-            self._arm(min(CONTINUE_AFTER, limit) if self._continue is Continue.AWAITED else limit)
+            self._await_body()
             if not self._upstream_full:
                 client.resume()
 
@@ -221,6 +222,27 @@ class Exchange(ExchangeRecord):
             self._attempt(self.decision.candidates[self._candidate])
         else:
             self._fail(error)
+
+    def _await_body(self) -> None:
+        """From now on the client is waited for: it has the time of one pause, and to be fast enough."""
+        wait = self._context.settings.timeouts.body
+        self._body_due = self._context.clock() + wait
+        self._arm(min(CONTINUE_AFTER, wait) if self._continue is Continue.AWAITED else wait)
+
+    def lags(self, size: int) -> bool:
+        """Whether the body comes too slowly, that many bytes of it having come now.
+
+        Each byte moves the time that is left, `timeouts.body` at most, by what it takes at `body_rate`: a
+        trickle that never pauses for long enough cannot hold a worker. Who was not read from begins anew.
+        """
+        context = self._context
+        rate = context.settings.limits.body_rate
+        if not rate or self._connection is None:
+            return False
+        now = context.clock()
+        due = self._body_due + size / rate
+        self._body_due = min(due, now + context.settings.timeouts.body)
+        return now > due
 
     def on_body(self, data: bytes) -> None:
         """A piece of the request's body, framed as the head says."""
@@ -269,7 +291,7 @@ class Exchange(ExchangeRecord):
                 return
             if self._continue is Continue.AWAITED:
                 self._continue = Continue.OFF
-                self._arm(self._context.settings.timeouts.body)
+                self._await_body()
         client.send_informational(response_head(message, head, close=False, unchunk=False))
 
     def on_response(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
@@ -348,7 +370,7 @@ class Exchange(ExchangeRecord):
             return
         self._client.resume()
         if not self._response_begun:
-            self._arm(self._context.settings.timeouts.body)
+            self._await_body()
 
     def on_client_paused(self) -> None:
         """The client takes the answer slower than the worker sends it."""
@@ -387,7 +409,7 @@ class Exchange(ExchangeRecord):
         self._continue = Continue.SENT
         if self._client is not None:
             self._client.send_informational(CONTINUE)
-        self._arm(self._context.settings.timeouts.body)
+        self._await_body()
 
     def fail(self, error: ProxyError) -> None:
         """Ends the exchange for the client's own doing, as a body that is malformed or too large."""
