@@ -38,6 +38,7 @@ class Crowd:
 
     def __init__(self, connections: int, per_client: int | None = None) -> None:
         self.now = 0.0
+        self._refused: type[DownstreamError] | None = None
         limits = Limits(connections=connections, connections_per_client=per_client or 100)
         self.capacity = Capacity(limits, descriptors=1000, clock=lambda: self.now)
         self.opened: set[Client] = set()
@@ -45,19 +46,23 @@ class Crowd:
 
     def come(self, address: str = "192.0.2.1", *, due: int = 0, is_idle: bool = False) -> Client:
         client = Client(self.opened)
-        self.refused = self.capacity.admit(client, address)
+        self._refused = self.capacity.admit(client, address)
         client.due, client.is_idle = due, is_idle
         return client
+
+    def refused(self) -> type[DownstreamError] | None:
+        """What the last one was told."""
+        return self._refused
 
 
 def test_as_many_as_there_may_be() -> None:
     crowd = Crowd(3)
     for _ in range(3):
         crowd.come()
-        assert crowd.refused is None
+        assert crowd.refused() is None
     assert crowd.capacity.used == 3
     late = crowd.come()
-    assert crowd.refused is TooManyConnections
+    assert crowd.refused() is TooManyConnections
     assert crowd.capacity.turned_away == {late: TooManyConnections}
     assert crowd.capacity.used == 3
 
@@ -67,13 +72,13 @@ def test_the_longest_idle_makes_room_and_no_other() -> None:
     busy = crowd.come(due=1)
     newer, older = crowd.come(due=9, is_idle=True), crowd.come(due=8, is_idle=True)
     crowd.come(due=10)
-    assert crowd.refused is None
+    assert crowd.refused() is None
     assert older not in crowd.opened
     crowd.come(due=11)
-    assert crowd.refused is None
+    assert crowd.refused() is None
     assert newer not in crowd.opened
     crowd.come()
-    assert crowd.refused is TooManyConnections
+    assert crowd.refused() is TooManyConnections
     assert busy in crowd.opened
     assert crowd.capacity.closed == {"idle": 2, "connections": 1, "connections_per_client": 0}
 
@@ -96,13 +101,13 @@ def test_a_search_that_found_nobody_is_not_repeated_at_once() -> None:
     first = crowd.come(due=5)
     crowd.come(due=5)
     crowd.come()
-    assert crowd.refused is TooManyConnections
+    assert crowd.refused() is TooManyConnections
     first.is_idle = True
     crowd.come()
-    assert crowd.refused is TooManyConnections
+    assert crowd.refused() is TooManyConnections
     crowd.now += router.proxy.capacity.SEARCH_AGAIN
     crowd.come()
-    assert crowd.refused is None
+    assert crowd.refused() is None
     assert first not in crowd.opened
 
 
@@ -110,7 +115,7 @@ def test_one_that_has_no_deadline_yet_is_not_idle() -> None:
     crowd = Crowd(1)
     new = crowd.come(due=0, is_idle=True)
     crowd.come()
-    assert crowd.refused is TooManyConnections
+    assert crowd.refused() is TooManyConnections
     assert new in crowd.opened
 
 
@@ -127,24 +132,24 @@ def test_who_counts_as_one_client(address: str, same: str, other: str) -> None:
     crowd = Crowd(10, per_client=2)
     crowd.come(address)
     crowd.come(same)
-    assert crowd.refused is None
+    assert crowd.refused() is None
     third = crowd.come(same)
-    assert crowd.refused is TooManyFromClient
+    assert crowd.refused() is TooManyFromClient
     crowd.come(other)
-    assert crowd.refused is None
+    assert crowd.refused() is None
     crowd.opened.discard(third)
     crowd.capacity.leave(third, same)
     crowd.come(address)
-    assert crowd.refused is TooManyFromClient, "who was turned away was never counted"
+    assert crowd.refused() is TooManyFromClient, "who was turned away was never counted"
 
 
 def test_a_client_without_an_address_may_hold_any_number() -> None:
     crowd = Crowd(10, per_client=1)
     for _ in range(10):
         crowd.come("")
-        assert crowd.refused is None
+        assert crowd.refused() is None
     crowd.come("")
-    assert crowd.refused is TooManyConnections
+    assert crowd.refused() is TooManyConnections
 
 
 def test_who_is_over_its_own_limit_costs_nobody_a_connection() -> None:
@@ -152,7 +157,7 @@ def test_who_is_over_its_own_limit_costs_nobody_a_connection() -> None:
     idle = crowd.come("192.0.2.1", due=5, is_idle=True)
     crowd.come("192.0.2.2", due=5)
     crowd.come("192.0.2.2")
-    assert crowd.refused is TooManyFromClient
+    assert crowd.refused() is TooManyFromClient
     assert idle in crowd.opened
 
 
