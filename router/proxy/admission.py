@@ -47,11 +47,25 @@ def read_head(head: bytes, *, client: str, limits: Limits, trust: Trust | None =
         fields=message.fields,
         client=client,
     )
-    if asked.authority and message.minor == 1 and asked.authority.lower() != message.host.lower():
+    if (
+        asked.authority
+        and message.minor == 1
+        and not _names_host(message.target, asked.authority, message.host)
+    ):
         raise BadRequest(
             f"the Host field is {quote(message.host)}, but the target names {quote(asked.authority)}"
         )
     return Admitted(message, asked)
+
+
+def _names_host(target: bytes, authority: bytes, host: bytes) -> bool:
+    """Whether both are one host and port; the scheme's own may be left out (RFC 9110 section 4.2.3)."""
+    usual = b":443" if target[:5].lower() == b"https" else b":80"
+    return _usual(authority, usual) == _usual(host, usual)
+
+
+def _usual(authority: bytes, usual: bytes) -> bytes:
+    return authority.lower().removesuffix(usual).removesuffix(b":")
 
 
 def is_field_text(text: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.http.cases import Case, all_cases
+from tests.http.clean import dirt
 from tests.http.ours import by_ours
 from tests.http.table import committed, objection, said
 from tests.http.verdict import faults, perturbed
@@ -17,6 +18,7 @@ ASKED, ROWS = committed()
 async def test_case(case: Case) -> None:
     outcome = await by_ours(case)
     assert faults(case, outcome) == []
+    assert [each for request in outcome.requests for each in dirt(request)] == []
     unnoticed = [what for what, wrong in perturbed(case) if not faults(wrong, outcome)]
     assert unnoticed == [], "these expectations can be wrong and nothing fails"
     assert case.id in ROWS, "docs/http.md lacks it: make http"

@@ -8,6 +8,7 @@ import pytest
 
 from tests.http import cases
 from tests.http.cases import CaseError, all_cases, wire
+from tests.http.clean import dirt
 from tests.http.messages import read_answers, read_requests
 from tests.http.table import NOT_ASKED, Row, objection
 
@@ -78,6 +79,45 @@ def test_answers_are_cut_where_they_end(
 def test_an_answer_to_head_has_no_body() -> None:
     data = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" * 2
     assert [each.whole for each in read_answers(data, ("HEAD", "GET"), closed=False)] == [True, False]
+
+
+CLEAN = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("part", "instead"),
+    [
+        (b"POST /x", b"POST  /x"),
+        (b"/x", b"/\xe4"),
+        (b"1.1", b"1.0"),
+        (b"POST", b"\r\nPOST"),
+        (b"Host: h\r\n", b""),
+        (b"Host: h", b"Host: h\r\nHost: h"),
+        (b"Host: h", b"Host : h"),
+        (b"Host: h", b"Host: h\r\nA: b\nC: d"),
+        (b"Host: h", b"Host: h\r\nA: b\rc"),
+        (b"Host: h", b"Host: h\r\n A: b"),
+        (b"Host: h", b"Host: h\r\nA: \x00"),
+        (b"Host: h", b"Host: h\r\nTE: trailers"),
+        (b"Host: h", b"Host: h\r\nConnection: close"),
+        (b"Host: h", b"Host: h\r\nUpgrade: h2c"),
+        (b": 0", b": +0"),
+        (b": 0", b": 0\r\nContent-Length: 0"),
+        (b": 0", b": 0\r\nTransfer-Encoding: chunked"),
+        (b"Content-Length: 0", b"Transfer-Encoding: Chunked"),
+        (b"\r\n\r\n", b"\r\n"),
+    ],
+)
+def test_what_is_not_clean_is_noticed(part: bytes, instead: bytes) -> None:
+    [clean] = read_requests(CLEAN)
+    assert dirt(clean) == []
+    assert part in CLEAN
+    assert dirt(read_requests(CLEAN.replace(part, instead))[0]) != []
+
+
+def test_an_upgrade_is_clean() -> None:
+    [request] = read_requests(b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: w\r\nConnection: upgrade\r\n\r\n")
+    assert dirt(request) == []
 
 
 @pytest.mark.parametrize(
