@@ -22,7 +22,7 @@ RouterError
     │   ├── BodyTooLarge 413               ├── MethodNotImplemented 501
     │   ├── UriTooLong 414                 ├── VersionNotSupported 505
     │   ├── TooManyFromClient 429          ├── TooManyConnections 503
-    │   └── BadPreamble 400, never sent
+    │   └── BadPreamble 400, never sent    └── TunnelIdle 408, never sent
     └── UpstreamError(retryable)           the worker's doing
         ├── ConnectFailed 502              ├── UpstreamTimeout 504
         │   ├── ConnectTimeout 504         ├── UpstreamAborted 502
@@ -203,6 +203,13 @@ class TooManyConnections(DownstreamError):
 
     status = 503
     reason = "connections"
+
+
+class TunnelIdle(DownstreamError):
+    """Nothing came through a tunnel for `timeouts.tunnel`; its 101 was sent long before, so none is told."""
+
+    status = 408
+    reason = "tunnel_idle"
 
 
 class MethodNotImplemented(DownstreamError):

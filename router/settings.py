@@ -62,6 +62,9 @@ class Timeouts:
     read: float = 60.0
     """Between two reads of an answer's body: nginx `proxy_read_timeout` default."""
 
+    tunnel: float = 600.0
+    """For a byte of either side after an Upgrade: the reference deployment's `proxy_read_timeout 600s`."""
+
     head: float = 60.0
     """For a request head, from its first byte: nginx `client_header_timeout` default. Beyond it 408."""
 

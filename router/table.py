@@ -247,7 +247,8 @@ class Route:
     Several routes may share a `name` (a group written as a list of paths); `name` is what metrics
     and logs say, `source` tells the lines apart. Exactly one of `upstream` and `refusal` is set.
     `methods` is None for all; a route for GET takes HEAD too and OPTIONS ignores methods.
-    `first_byte` is in seconds, `max_body` in bytes; None means what `settings` says.
+    `first_byte` is in seconds, `max_body` in bytes; None means what `settings` says. `upgrade` has the
+    protocols that a request may go on in (RFC 9110 section 7.8), none by default, as in nginx.
     """
 
     name: str
@@ -258,6 +259,7 @@ class Route:
     refusal: Refusal | None = None
     first_byte: float | None = None
     max_body: int | None = None
+    upgrade: tuple[str, ...] = ()
     source: Source | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

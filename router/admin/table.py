@@ -12,6 +12,7 @@ def routes_as_list(table: RouteTable) -> list[dict[str, object]]:
 
     `source` is `file:line`, None for the last. `methods` is None for all; `first_byte` (seconds) and
     `max_body` (bytes) are None where those of the file hold; one of `upstream` and `refusal` is None.
+    `upgrade` has the protocols that the route allows.
     """
     return [_route_as_dict(route) for route in table.routes]
 
@@ -28,4 +29,5 @@ def _route_as_dict(route: Route) -> dict[str, object]:
         "refusal": asdict(route.refusal) if route.refusal else None,
         "first_byte": route.first_byte,
         "max_body": route.max_body,
+        "upgrade": list(route.upgrade),
     }

@@ -208,6 +208,11 @@ _ROUTING = (
         why="matching holds up every other request of the process, and any client can send such a path",
         severity=Severity.WARNING,
     ),
+    Code(
+        code="R118",
+        title="not an upgrade that a route can allow",
+        why="once a worker has granted it, the bytes of the connection go through unread",
+    ),
 )
 
 

@@ -192,11 +192,12 @@ def _shadowed(route: Route, verdict: Verdict, findings: Findings) -> None:
 
 
 def _same_end(one: Route, other: Route) -> bool:
-    return (one.upstream, one.refusal, one.first_byte, one.max_body) == (
+    return (one.upstream, one.refusal, one.first_byte, one.max_body, one.upgrade) == (
         other.upstream,
         other.refusal,
         other.first_byte,
         other.max_body,
+        other.upgrade,
     )
 
 

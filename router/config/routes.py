@@ -9,6 +9,7 @@ from router.config.fields import Fields, mapping, one_or_more
 from router.config.findings import Findings, Related, suggest
 from router.config.nodes import Items, Mapping, Node, Scalar
 from router.config.patterns import check_pattern
+from router.config.protocols import protocols
 from router.config.upstreams import is_name, name
 from router.config.values import choice, kind_of, seconds, short, size, whole, word
 from router.errors import Source
@@ -25,7 +26,18 @@ from router.table import (
 
 FORMS = MappingProxyType({form.value: form.name for form in PathForm})
 _PRESENCE = MappingProxyType({presence.value: presence.name for presence in Presence})
-_KEYS = ("name", "path", "methods", "query", "match", "upstream", "refuse", "first_byte", "max_body")
+_KEYS = (
+    "name",
+    "path",
+    "methods",
+    "query",
+    "match",
+    "upstream",
+    "refuse",
+    "first_byte",
+    "max_body",
+    "upgrade",
+)
 _ERRCODE = re.compile(r"[A-Za-z0-9_.-]+")
 _REFUSALS = (400, 599)
 
@@ -73,6 +85,7 @@ class RouteReader:
         first_byte, max_body = fields.get("first_byte"), fields.get("max_body")
         wait = seconds(first_byte, findings, "`first_byte`") if first_byte else None
         most = size(max_body, findings, "`max_body`") if max_body else None
+        upgrade = protocols(fields.get("upgrade"), findings, methods=methods, forwards=refusal is None)
         route_name = self._name(fields, upstream or "refuse")
         if findings.errors > before or not patterns:
             return ()
@@ -86,6 +99,7 @@ class RouteReader:
                 refusal=refusal,
                 first_byte=wait,
                 max_body=most,
+                upgrade=upgrade,
                 source=source,
             )
             for pattern, source in patterns

@@ -65,7 +65,7 @@ class RequestMessage:
     without CRLF, in the same order.
     `content_length` is -1 where there is none, `host` empty where an HTTP/1.0 client sent none.
     `expect_continue`: the client holds its body back for a 100. `upgrade`: another protocol was asked
-    for, which is ignored (RFC 9110 section 7.8) and not forwarded.
+    for, which HTTP/1.0 cannot (RFC 9110 section 7.8).
     """
 
     __slots__ = (
@@ -206,7 +206,7 @@ def parse_request(head: bytes, limits: Limits) -> RequestMessage:
         # llhttp and others then skip the body and read it as the next request.
         if _has_body(message):
             raise BadRequest("a request that asks for an Upgrade cannot have a body here")
-        message.upgrade = True
+        message.upgrade = minor == 1
     return message
 
 

@@ -27,6 +27,10 @@ from router.http1.fields import (
 MAX_RESPONSE_HEAD = 65_536
 """Bytes: four times HAProxy's `tune.bufsize`, sixteen times nginx's `proxy_buffer_size` of one page."""
 
+UNASKED = "the answer switches protocols (101), which nobody asked for"
+
+UNFOUNDED = "the answer switches protocols (101), but lacks Upgrade, or Connection that names it"
+
 _START = b"HTTP/1."
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
 
@@ -109,18 +113,18 @@ def parse_response(head: bytes, request_method: str) -> ResponseMessage:
     it is not to be changed.
 
     Raises BadResponse for whatever llhttp refuses, for a version other than 1.0 and 1.1, a status
-    outside 100-599, 101 (no upgrade was asked for), a control in the reason, and a Transfer-Encoding
-    other than `chunked` or in HTTP/1.0.
+    outside 100-599, a control in the reason, and a Transfer-Encoding other than `chunked` or in HTTP/1.0.
     """
     lines = head[:-4].split(b"\r\n")
     line = lines.pop(0)
     minor, status = _status_line(line)
-    if status == 101:
-        raise BadResponse("the answer switches protocols (101), which nobody asked for")
     try:
         HttpResponseParser(SILENT).feed_data(head)
-    except (HttpParserError, HttpParserUpgrade) as error:
-        raise BadResponse(fault_in(lines) or f"the head of the answer is malformed: {error}") from None
+    except HttpParserUpgrade:
+        pass  # a 101 with its fields: whether it was asked for, who asked knows
+    except HttpParserError as error:
+        what = UNFOUNDED if status == 101 else f"the head of the answer is malformed: {error}"
+        raise BadResponse(fault_in(lines) or what) from None
 
     headers = split_fields(lines)
     fields = dict(headers)

@@ -11,8 +11,6 @@ paused, uvloop does not tell that the client has left.
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections.abc import Callable
 from typing import cast
 
@@ -32,6 +30,8 @@ from router.proxy.context import ProxyContext
 from router.proxy.exchange import Exchange
 from router.proxy.headers import response_head
 from router.proxy.replies import error_reply, refusal_reply
+from router.proxy.reset import reset
+from router.proxy.tunnel import Side, Tunnel, TunnelOwner
 from router.settings import Listener
 from router.table import Refusal
 
@@ -49,9 +49,6 @@ LINGER = 5.0
 
 LINGER_LONGEST = 30.0
 """Seconds after which a client that sends on and on is closed all the same (nginx `lingering_time`)."""
-
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-"""SO_LINGER with no time: RST. uvloop's abort() alone sends FIN, and a cut answer would look whole."""
 
 
 class ClientConnection(asyncio.Protocol):
@@ -296,6 +293,18 @@ class ClientConnection(asyncio.Protocol):
         if self._minor == 1:
             self._write(head)
 
+    def switch(self, head: bytes, worker: Side, rest: bytes, owner: TunnelOwner) -> None:
+        """Passes a 101 on, and leaves the connection to a tunnel."""
+        context, transport = self._context, self._transport
+        assert transport is not None  # noqa: S101 - a client that is gone has no exchange to switch
+        tunnel = Tunnel(
+            owner, context.deadlines, context.settings.timeouts, client=(transport, self), worker=worker
+        )
+        context.deadlines.disarm(self)
+        early, self._buffer = self._buffer, b""
+        self._write(head)
+        tunnel.open(early, rest, client_full=self._writing_paused)
+
     def send_head(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
         """Begins the answer; the connection ends with it where the client still sends, or wants it so."""
         if self._reading_body or (message.until_close and not message.no_body):
@@ -373,13 +382,8 @@ class ClientConnection(asyncio.Protocol):
         """Resets the connection, so that a cut answer cannot be taken for a whole one."""
         self._closing = True
         self._exchange = None
-        transport = self._transport
-        if transport is None:
-            return
-        sock = transport.get_extra_info("socket")
-        if sock is not None and sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-        transport.abort()
+        if self._transport is not None:
+            reset(self._transport)
 
     def pause(self) -> None:
         """Stops reading."""

@@ -36,9 +36,11 @@ from router.proxy.headers import request_head, response_head
 from router.proxy.opening import SUSPECT, opening_of
 from router.proxy.record import ExchangeRecord
 from router.proxy.stream import ClientStream
+from router.proxy.tunnel import check_switch
 from router.request import RequestHead
 from router.routing.decision import Forward, Refuse, decide
 from router.routing.limits import body_limit, body_too_large, first_byte_limit
+from router.routing.upgrade import protocol_asked
 from router.table import Endpoint
 from router.upstream.connection import WRITE_HIGH, UpstreamConnection
 
@@ -155,7 +157,12 @@ class Exchange(ExchangeRecord):
         if decision.rotation is not None:
             context.states.rotate(decision.upstream, decision.rotation)
         self._outgoing = request_head(
-            message, target=head.target, client=head.client, scheme=client.scheme, trusted=client.trusted
+            message,
+            target=head.target,
+            client=head.client,
+            scheme=client.scheme,
+            upgrade=protocol_asked(decision.route, head) if message.upgrade else "",
+            trusted=client.trusted,
         )
 
     def forward(self) -> None:
@@ -294,6 +301,29 @@ class Exchange(ExchangeRecord):
                 self._await_body()
         client.send_informational(response_head(message, head, close=False, unchunk=False))
 
+    def on_switch(self, message: ResponseMessage, head: bytes, rest: bytes) -> None:
+        """From here on bytes go both ways as they come, where that is what was asked for."""
+        client, connection, decision = self._client, self._connection, self.decision
+        if client is None or connection is None or self.head is None or not isinstance(decision, Forward):
+            return
+        protocol = "" if client.wants_payload else protocol_asked(decision.route, self.head)
+        check_switch(message, protocol)
+        transport = connection.hand_over()
+        self._response_begun = True
+        self.first_byte = self._context.clock()
+        self.status = message.status
+        granted = response_head(message, head, close=False, unchunk=False, upgrade=protocol)
+        client.switch(granted, (transport, connection), rest, self)
+
+    def on_tunnel_end(self, error: type[ProxyError] | None) -> None:
+        """The tunnel has ended, for both sides."""
+        self._leave_connection()
+        if self._client is None:
+            return
+        if error is not None:
+            self.reason = error.reason
+        self._finish()
+
     def on_response(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
         """Passes the final answer's beginning on; from here on nothing can be tried again."""
         client = self._client
@@ -385,6 +415,8 @@ class Exchange(ExchangeRecord):
 
     def on_client_gone(self, error: type[ProxyError] = ClientGone) -> None:
         """The client gets nothing more, for whichever reason: cancels the request at the worker."""
+        if self._client is None:
+            return
         self._give_up_upstream()
         self.reason = error.reason
         if not self.status:

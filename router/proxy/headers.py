@@ -71,9 +71,15 @@ def kept_lines(
 
 
 def request_head(
-    message: RequestMessage, *, target: bytes, client: str, scheme: bytes, trusted: bool = False
+    message: RequestMessage,
+    *,
+    target: bytes,
+    client: str,
+    scheme: bytes,
+    trusted: bool = False,
+    upgrade: str = "",
 ) -> bytes:
-    """The head that the worker gets.
+    """The head that the worker gets, with the one protocol of `upgrade` asked for, if any.
 
     `client` is the client's address, `''` for one on a unix socket. `scheme` is the listener's own; where
     the peer is `trusted`, scheme and host of X-Forwarded-* are what it says, if it says it well.
@@ -89,6 +95,8 @@ def request_head(
     lines = message.lines if dropped.isdisjoint(names) else kept_lines(headers, message.lines, dropped)
     if b"host" not in names:
         lines = [*lines, b"Host:"]
+    if upgrade:
+        lines = [*lines, *upgrade_lines(upgrade)]
     host = message.host
     if trusted:
         scheme, host = told_scheme(message) or scheme, told_host(message) or host
@@ -102,11 +110,18 @@ def request_head(
     )
 
 
-def response_head(message: ResponseMessage, head: bytes, *, close: bool, unchunk: bool) -> bytes:
+def upgrade_lines(protocol: str) -> list[bytes]:
+    """What asks for a protocol, and what grants it."""
+    return [b"Connection: upgrade", b"Upgrade: " + protocol.encode("ascii")]
+
+
+def response_head(
+    message: ResponseMessage, head: bytes, *, close: bool, unchunk: bool, upgrade: str = ""
+) -> bytes:
     """The head that the client gets: as it came, where nothing must change.
 
-    `close` announces that the connection ends with this answer, `unchunk` that the body is sent
-    without chunks (to HTTP/1.0, which has none).
+    `upgrade` is the protocol that a 101 grants, `close` announces that the connection ends with this
+    answer, `unchunk` that the body is sent without chunks (to HTTP/1.0, which has none).
     """
     headers = message.headers
     names = message.fields
@@ -122,4 +137,6 @@ def response_head(message: ResponseMessage, head: bytes, *, close: bool, unchunk
     lines = [status_line, *kept_lines(headers, message.lines, dropped)]
     if close:
         lines.append(b"Connection: close")
+    if upgrade:
+        lines += upgrade_lines(upgrade)
     return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from router.errors import ProxyError
 from router.http1.responses import ResponseMessage
+from router.proxy.tunnel import Side, TunnelOwner
 from router.table import Refusal
 
 
@@ -20,6 +21,9 @@ class ClientStream(Protocol):
 
     def send_informational(self, head: bytes) -> None:
         """Passes a 1xx answer on."""
+
+    def switch(self, head: bytes, worker: Side, rest: bytes, owner: TunnelOwner) -> None:
+        """Passes a 101 on, and leaves the connection to a tunnel that begins with the worker's `rest`."""
 
     def send_head(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
         """Begins the answer, with what has come of its body."""

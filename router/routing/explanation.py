@@ -16,6 +16,7 @@ from router.routing.decision import Forward, Refuse, decide
 from router.routing.limits import body_limit, body_too_large, first_byte_limit
 from router.routing.snapshot import Snapshot
 from router.routing.trace import Step, Verdict, trace
+from router.routing.upgrade import protocol_asked
 from router.routing.view import EndpointView
 from router.settings import Settings
 from router.table import DnsAddress, PolicyKind, Refusal, Route, Upstream
@@ -58,6 +59,7 @@ class Explanation:
     `upstream` are None where there is none, `refusal` is None for a request that is forwarded, and
     `reason` then is empty. `connect` and `first_byte` (seconds) and `max_body` (bytes) are the limits that
     hold, None where nothing would be forwarded whatever its length.
+    `upgrade` is the protocol that the worker is asked for, None where it is asked for none.
     """
 
     method: str
@@ -76,6 +78,7 @@ class Explanation:
     connect: float | None = None
     first_byte: float | None = None
     max_body: int | None = None
+    upgrade: str | None = None
     refusal: Refusal | None = None
     reason: str = ""
 
@@ -105,6 +108,7 @@ class Explanation:
             "connect": self.connect,
             "first_byte": self.first_byte,
             "max_body": self.max_body,
+            "upgrade": self.upgrade,
             "refusal": asdict(self.refusal) if self.refusal else None,
             "reason": self.reason,
             "steps": [_step_as_dict(step) for step in self.steps],
@@ -163,6 +167,7 @@ def explain(
     return replace(
         forwarded,
         upstream=decision.upstream,
+        upgrade=protocol_asked(taken, head) or None,
         key=_key_use(decision.upstream, head),
         candidates=_candidates(decision),
     )

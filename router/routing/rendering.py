@@ -49,7 +49,8 @@ def render(explanation: Explanation) -> str:
         and explanation.max_body is not None
     ):
         waits = f"connect {_time(explanation.connect)} | first byte {_time(explanation.first_byte)}"
-        lines.append(f"5 limits      {waits} | body {_size(explanation.max_body)}")
+        upgrade = f" | upgrade to {explanation.upgrade}" if explanation.upgrade else ""
+        lines.append(f"5 limits      {waits} | body {_size(explanation.max_body)}{upgrade}")
     lines.append(f"=> {_conclusion(explanation)}")
     return "\n".join(_printable(line) for line in lines)
 

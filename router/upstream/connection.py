@@ -43,6 +43,9 @@ class ResponseSink(Protocol):
     def on_informational(self, message: ResponseMessage, head: bytes) -> None:
         """A 1xx answer, whole: parsed and as it came."""
 
+    def on_switch(self, message: ResponseMessage, head: bytes, rest: bytes) -> None:
+        """A 101, and what has come behind it; raises BadResponse where it is not what was asked for."""
+
     def on_response(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
         """The final answer's head, parsed and as it came, and what has come of its body with it."""
 
@@ -199,6 +202,18 @@ class UpstreamConnection(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
+    def hand_over(self) -> asyncio.Transport:
+        """Leaves the transport to a tunnel, which tells this connection of its end.
+
+        Raises BadResponse where it is gone already.
+        """
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            raise BadResponse(f"{self.endpoint.name} closed the connection as it switched protocols")
+        self._sink = None
+        self._phase = Phase.CLOSED
+        return transport
+
     def abort(self) -> None:
         """Gives the connection up, and with it the request: Synapse sees its client leave."""
         self._sink = None
@@ -242,6 +257,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._informational += 1
             if self._informational > MAX_INFORMATIONAL:
                 raise BadResponse(f"{self.endpoint.name} sent more than {MAX_INFORMATIONAL} 1xx answers")
+            if message.status == 101:
+                self._buffer = b""
+                sink.on_switch(message, head, buffer)
+                return
             sink.on_informational(message, head)
             if self._sink is not sink:
                 return

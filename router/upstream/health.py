@@ -75,6 +75,10 @@ class Probe:
         """The endpoint listens, but does not answer."""
         self._decide(error.message)
 
+    def on_switch(self, message: ResponseMessage, head: bytes, rest: bytes) -> None:
+        """Nobody asked for that, and it is not 2xx."""
+        self.on_response(message, head, rest)
+
     def on_informational(self, message: ResponseMessage, head: bytes) -> None:
         """Of no interest here, like the rest of the answer."""
 

@@ -29,6 +29,7 @@ def test_a_line_says_all_it_asks() -> None:
         "refusal": None,
         "first_byte": None,
         "max_body": None,
+        "upgrade": [],
     }
 
 

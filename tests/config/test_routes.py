@@ -27,7 +27,7 @@ def routes_of(text: str) -> tuple[Route, ...]:
 def test_every_key_of_a_route() -> None:
     text = table(
         "{name: sync, path: ['^/a$', '^/b$'], methods: [GET, PUT], query: {since: absent, x: present}, "
-        "match: normalised, upstream: w, first_byte: 10m, max_body: 50MiB}"
+        "match: normalised, upstream: w, first_byte: 10m, max_body: 50MiB, upgrade: websocket}"
     )
     first, second, *_ = routes_of(text)
     assert first == Route(
@@ -41,6 +41,7 @@ def test_every_key_of_a_route() -> None:
         upstream="w",
         first_byte=600.0,
         max_body=52_428_800,
+        upgrade=("websocket",),
     )
     assert (first.pattern.text, first.pattern.form) == ("^/a$", PathForm.NORMALISED)
     assert (second.pattern.text, second.name) == ("^/b$", "sync")

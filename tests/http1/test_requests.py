@@ -67,6 +67,7 @@ TAKEN: list[tuple[str, bytes, dict[str, object]]] = [
         GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
         {"upgrade": True, "keep_alive": True},
     ),
+    ("Upgrade in HTTP/1.0", b"GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: x\r\n", {"upgrade": False}),
     ("Upgrade without its option", GET + b"Upgrade: h2c\r\n", {"upgrade": True}),
     (
         "Upgrade, empty body",

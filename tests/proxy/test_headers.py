@@ -118,6 +118,16 @@ def test_http_1_0_without_a_host_gets_an_empty_one() -> None:
     )
 
 
+def test_one_protocol_is_asked_for_and_granted() -> None:
+    message = parse_request(b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: a, b\r\nA: 1\r\n\r\n", Limits())
+    head = request_head(message, target=b"/", client="::1", scheme=b"http", upgrade="b")
+    assert b"\r\nA: 1\r\nConnection: upgrade\r\nUpgrade: b\r\nX-Forwarded-For: " in head
+    assert head.count(b"Upgrade") == 1
+    head = b"HTTP/1.1 101 S\r\nUpgrade: B\r\nConnection: upgrade, x\r\nX: 1\r\nA: 1\r\n\r\n"
+    granted = response_head(parse_response(head, "GET"), head, close=False, unchunk=False, upgrade="b")
+    assert granted == b"HTTP/1.1 101 S\r\nA: 1\r\nConnection: upgrade\r\nUpgrade: b\r\n\r\n"
+
+
 VALUE = st.binary(max_size=20).filter(lambda value: not any(byte < 0x20 or byte == 0x7F for byte in value))
 
 

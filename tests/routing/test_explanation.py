@@ -201,6 +201,15 @@ def test_a_route_s_own_limits_are_told() -> None:
     assert (told["connect"], told["first_byte"], told["max_body"]) == (5.0, 90.0, 1024)
 
 
+@pytest.mark.parametrize(("offered", "upgrade"), [(b"WebSocket", "websocket"), (b"h2c", None)])
+def test_the_protocol_that_is_asked_for_is_told(offered: bytes, upgrade: str | None) -> None:
+    talking = Route(name="a", pattern=route("^/").pattern, upstream="main", upgrade=("websocket",))
+    headers = [(b"connection", b"upgrade"), (b"upgrade", offered)]
+    asked_for = RequestHead(method="GET", target=b"/", headers=headers)
+    told = explain(Snapshot.build(table([talking])), asked_for, View())
+    assert told.upgrade == told.as_dict()["upgrade"] == upgrade
+
+
 def test_the_file_s_limits_are_told_where_a_route_has_none() -> None:
     settings = Settings(limits=Limits(body=10, media_body=20), timeouts=Timeouts(connect=1.0, first_byte=2.0))
     told = explain(SNAPSHOT, head("/_matrix/media/x"), View(), settings=settings)
