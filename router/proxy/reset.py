@@ -13,7 +13,7 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 def reset(transport: asyncio.Transport) -> None:
     """Closes at once, with RST; a unix socket has none, and what waits to be sent is lost on it too.
 
-    To be called once, and not after `abort`: the descriptor may be another connection's by then.
+    Not to be called once the protocol was told of the end: the descriptor may be another's by then.
     """
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family != socket.AF_UNIX:

@@ -40,8 +40,6 @@ class TunnelOwner(Protocol):
 
     bytes_in: int
     bytes_out: int
-    ended: float
-    """Not 0 where it has ended already, and has given both connections up."""
 
     def on_tunnel_end(self, error: type[ProxyError] | None) -> None:
         """Both connections are gone: ended by both sides where there is no error."""
@@ -222,8 +220,6 @@ class Tunnel:
             end.transport.close()
 
     def _cut(self, error: type[ProxyError]) -> None:
-        if self._owner.ended:
-            return
         self._error = error
         self._closing = True
         self._deadlines.disarm(self)

@@ -24,6 +24,7 @@ async def test_tcp_sees_a_reset(size: int, closing: bool) -> None:
         if closing:
             transport.close()
         reset(transport)
+        reset(transport)
         assert len(await peer.reset_after()) <= size
         peer.close()
 

@@ -369,7 +369,7 @@ async def test_a_tunnel_outlives_the_beginning_of_a_drain(proxy: Proxy, worker: 
     assert len(proxy.server.connections) == 1
     proxy.server.cut()
     assert await client.reset_after() == b""
-    await peer.ended()
+    assert await peer.reset_after() == b""
     assert proxy.ends == [(101, "drain")]
 
 
