@@ -145,10 +145,17 @@ def summary(case: Case, outcome: Outcome) -> str:
 
 
 def _said(got: Got) -> str:
-    words = " ".join(f"{answer.status}{'' if answer.whole else ' cut'}" for answer in got.answers)
+    words = " ".join(map(_word, got.answers))
     if got.end == "kept":
         return words or "waits"
     return f"{words or 'no answer'}, {got.end}"
+
+
+def _word(answer: Message) -> str:
+    """An answer's status; `raw` for bytes that are no answer of HTTP/1."""
+    if not answer.status:
+        return "raw"
+    return f"{answer.status}{'' if answer.whole else ' cut'}"
 
 
 def _shown(what: str, outcome: Outcome) -> str:
