@@ -25,11 +25,13 @@ from router.proxy.record import ExchangeRecord
 from router.routing.snapshot import Snapshot
 from router.server.listener import ProxyServer
 from router.server.process import Process, Ticker, descriptor_limit, raise_descriptor_limit
+from router.server.renewal import Renewal
 from router.server.sockets import bind, is_listened_on, name_of, unlink
 from router.settings import Config
 from router.synapse.catalogue import shipped
 from router.synapse.shapes import Shapes
 from router.table import TcpAddress
+from router.tls.certificates import CertificateStore
 from router.upstream.discovery import Discovery
 from router.upstream.health import HealthChecker
 from router.upstream.names import Names
@@ -107,7 +109,15 @@ class Application:
             observer=Observers(self.metrics, self.misroutes, self.access_log, time.time),
             clock=time.monotonic,
         )
-        self.servers = tuple(ProxyServer(self.context, listener) for listener in settings.listen)
+        self.servers = tuple(
+            ProxyServer(
+                self.context,
+                listener,
+                CertificateStore(listener.tls.certificates) if listener.tls is not None else None,
+            )
+            for listener in settings.listen
+        )
+        self.renewal = Renewal(self.servers, clock=time.time, say=say)
         self.discovery = Discovery(
             config.table.upstreams,
             self.names,
@@ -128,6 +138,7 @@ class Application:
                 self.pool.expire,
                 self.names.tick,
                 self._forget_gone,
+                self.renewal.tick,
                 lambda: self.access_log.tick(time.monotonic()),
             ],
         )
@@ -186,6 +197,7 @@ class Application:
             admin_sockets=admin_sockets,
             drain_timeout=settings.drain_timeout,
             reopen_log=self.access_log.reopen,
+            reload=self.reload,
             unlink=lambda: unlink(listener.address for listener in settings.listen),
             unlink_admin=lambda: unlink(settings.admin),
         )
@@ -204,6 +216,11 @@ class Application:
             await self.health.stop()
             self.pool.close()
             self.access_log.close()
+
+    def reload(self) -> None:
+        """Reads again what can be read again while it serves: the certificates."""
+        self.renewal.read_all()
+        say("SIGHUP: the table is not read again yet; restart to serve a changed file")
 
     def make_admin(self) -> web.Application:
         """The admin listener's application, with functions that tell the process's present state."""

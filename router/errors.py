@@ -6,6 +6,7 @@ RouterError
 │   ├── UnknownKey                         a key that means nothing here
 │   ├── UnknownUpstream                    a route points at an upstream that is not there
 │   ├── InvalidPattern                     RE2 does not take the pattern
+│   ├── CertificateUnusable                a certificate, or the key for it, that TLS cannot be spoken with
 │   └── ReplicationExposed                 an endpoint would be a replication listener
 ├── LookupFailed                           DNS has no answer for a name
 │   └── NoSuchName                         DNS has answered that there is none
@@ -81,6 +82,10 @@ class InvalidPattern(ConfigError):
 
 class ReplicationExposed(ConfigError):
     """An endpoint that is, or could be, a replication listener."""
+
+
+class CertificateUnusable(ConfigError):
+    """A certificate, or the key for it, that TLS cannot be spoken with."""
 
 
 class LookupFailed(RouterError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
+from router.errors import Source
 from router.table import Address, RouteTable, TcpAddress
 
 
@@ -97,12 +98,55 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateFiles:
+    """Paths of a chain, the server's own certificate first, and of its key; one file may hold both."""
+
+    certificate: str
+    key: str
+    source: Source | None = field(default=None, compare=False)
+
+
+HSTS = 63_072_000
+"""Seconds that clients are told to keep to TLS: two years, as in Mozilla's intermediate configuration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerTls:
+    """What a listener that speaks TLS shows; the first certificate is for whoever asks for no other's name.
+
+    `hsts` are the seconds of Strict-Transport-Security, 0 for no such field.
+    """
+
+    certificates: tuple[CertificateFiles, ...]
+    hsts: int = HSTS
+
+    def __post_init__(self) -> None:
+        if not self.certificates:
+            raise ValueError("a listener that speaks TLS needs a certificate")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
     """Where clients connect, and how they are spoken to there."""
 
     address: Address
     proxy_protocol: bool = False
     """Whether each connection begins with a PROXY protocol preamble, v1 or v2 (HAProxy `accept-proxy`)."""
+    tls: ServerTls | None = None
+    """None for plain HTTP."""
+
+    fields: bytes = field(init=False, repr=False, compare=False)
+    """What every answer here gets, unless the worker sent one of its own: lines with their CRLF."""
+
+    def __post_init__(self) -> None:
+        hsts = self.tls.hsts if self.tls is not None else 0
+        line = b"Strict-Transport-Security: max-age=%d\r\n" % hsts if hsts else b""
+        object.__setattr__(self, "fields", line)
+
+    @property
+    def scheme(self) -> bytes:
+        """What X-Forwarded-Proto says."""
+        return b"https" if self.tls is not None else b"http"
 
     def __str__(self) -> str:
         return str(self.address)

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import pytest
 import uvloop
 
-from router.settings import Listener, Settings
-from router.table import Endpoint, RouteTable
+from router.settings import Listener, ServerTls, Settings
+from router.table import Endpoint, RouteTable, TcpAddress
 from tests.wire import Proxy, all_to
 from tests.worker import Worker
 
@@ -28,6 +28,7 @@ class Serve(Protocol):
         table: RouteTable | None = None,
         settings: Settings | None = None,
         listener: Listener | None = None,
+        tls: ServerTls | None = None,
         path: str | None = None,
         kernel: int = 0,
         **route: Any,
@@ -69,10 +70,13 @@ async def serve() -> AsyncIterator[Serve]:
         table: RouteTable | None = None,
         settings: Settings | None = None,
         listener: Listener | None = None,
+        tls: ServerTls | None = None,
         path: str | None = None,
         kernel: int = 0,
         **route: Any,
     ) -> Proxy:
+        if tls is not None:
+            listener = Listener(address=TcpAddress(host="127.0.0.1", port=0), tls=tls)
         proxy = Proxy(table or all_to(*endpoints, **route), settings, listener=listener)
         made.append(proxy)
         await proxy.listen(path, kernel=kernel)

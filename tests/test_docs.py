@@ -15,7 +15,8 @@ from router.local.credentials import Credentials
 from router.local.deployment import Deployment
 from router.local.layout import Layout
 from router.local.synapse import write_config
-from router.settings import Guard, Health, Limits, Resolver, Settings, Timeouts
+from router.settings import HSTS, Guard, Health, Limits, Resolver, Settings, Timeouts
+from tests.authority import Authority
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -44,9 +45,18 @@ def etc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return layout.config
 
 
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate and its key, for /etc/router/tls in an example."""
+    authority = Authority(tmp_path_factory.mktemp("tls"))
+    authority.issue("matrix.example.org", chain="fullchain.pem", key="privkey.pem")
+    return authority.folder
+
+
 @pytest.mark.parametrize(("page", "block"), _blocks("yaml"))
-def test_every_example_of_a_file_loads(page: str, block: str, etc: Path) -> None:
-    loaded = load_bytes(block.replace("/etc/matrix-synapse", str(etc)).encode(), file=page)
+def test_every_example_of_a_file_loads(page: str, block: str, etc: Path, certificates: Path) -> None:
+    text = block.replace("/etc/matrix-synapse", str(etc)).replace("/etc/router/tls", str(certificates))
+    loaded = load_bytes(text.encode(), file=page)
     assert loaded.config is not None, loaded.findings
     assert (loaded.deployment is not None) == (
         "synapse: {homeserver" in block or "synapse:\n  homes" in block
@@ -114,6 +124,7 @@ def test_the_top_level_defaults_are_those_of_the_program() -> None:
     assert f"| `listen` | `{settings.listen[0]}` |" in CONFIGURATION
     assert f"| `admin` | `{settings.admin[0]}` |" in CONFIGURATION
     assert f"| `drain_timeout` | `{settings.drain_timeout:g}s` |" in CONFIGURATION
+    assert f"| `hsts` | `{HSTS // 86400}d` |" in CONFIGURATION
     low, high = guard.replication_ports[0]
     assert f"| `replication` | `[{low}-{high}]` |" in CONFIGURATION
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from router.guard import Guard
 from router.proxy.capacity import Capacity
+from router.proxy.connection import ClientConnection
 from router.proxy.context import ProxyContext
 from router.proxy.deadlines import HORIZON, TICK, Deadlines
 from router.proxy.record import ExchangeRecord
@@ -23,6 +24,7 @@ from router.routing.snapshot import Snapshot
 from router.server.listener import ProxyServer
 from router.settings import Config, Listener, Settings
 from router.table import Endpoint, Pattern, Policy, Route, RouteTable, TcpAddress, UnixAddress, Upstream
+from router.tls.certificates import CertificateStore
 from router.upstream.names import Names
 from router.upstream.pool import Pool
 from router.upstream.state import EndpointStates
@@ -224,7 +226,8 @@ class Proxy:
             clock=lambda: self.now,
         )
         listener = listener or Listener(address=TcpAddress(host="127.0.0.1", port=0))
-        self.server = ProxyServer(self.context, listener)
+        certificates = CertificateStore(listener.tls.certificates) if listener.tls is not None else None
+        self.server = ProxyServer(self.context, listener, certificates)
         self.faults: list[dict[str, Any]] = []
         self._peers: list[Peer] = []
         self._listeners: list[asyncio.Server] = []
@@ -262,6 +265,11 @@ class Proxy:
         for _ in range(int(seconds / TICK) + 2):
             self.deadlines.tick()
         await settle()
+
+    @property
+    def clients(self) -> list[ClientConnection]:
+        """The connections that may bring requests."""
+        return [each for each in self.server.connections if isinstance(each, ClientConnection)]
 
     @property
     def in_flight(self) -> dict[str, int]:

@@ -10,6 +10,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from router.errors import (
+    CertificateUnusable,
     ConfigError,
     ConfigSyntaxError,
     InvalidPattern,
@@ -380,6 +381,18 @@ _HARDENING = (
         code="H320",
         title="one client's limit of connections is above that of all",
         why="one address can then take every connection there is, and everybody else is turned away",
+        severity=Severity.WARNING,
+    ),
+    Code(
+        code="H321",
+        title="a certificate, or the key for it, cannot be used",
+        why="a listener for TLS without them would turn every client away",
+        error=CertificateUnusable,
+    ),
+    Code(
+        code="H322",
+        title="a certificate that clients will not take",
+        why="clients and other servers end the connection before they have sent anything",
         severity=Severity.WARNING,
     ),
 )

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 
 from router.config.fields import Fields, one_or_more
 from router.config.findings import Findings
 from router.config.nodes import Items, Mapping, Node, Scalar
+from router.config.tls import server_tls
 from router.config.values import address, yes_or_no
-from router.settings import Listener, Settings
+from router.settings import Listener, ServerTls, Settings
 from router.table import Address, TcpAddress, UnixAddress, parse_address
 
-_KEYS = ("address", "proxy_protocol")
+_KEYS = ("address", "proxy_protocol", "tls")
 
 
-def listeners(node: Node | None, findings: Findings) -> tuple[Listener, ...]:
-    """Where clients connect: an address, a mapping with `address` and more about it, or a list of these."""
+def listeners(node: Node | None, folder: Path, findings: Findings) -> tuple[Listener, ...]:
+    """Where clients connect: an address, a mapping with `address` and more about it, or a list of these.
+
+    Paths of files are relative to `folder`.
+    """
     found: dict[Address, Listener] = {}
     for item in _items(node, findings, "`listen`"):
-        read = _listener(item, findings)
+        read = _listener(item, folder, findings)
         if read is None:
             continue
         if read.address in found:
@@ -27,19 +32,21 @@ def listeners(node: Node | None, findings: Findings) -> tuple[Listener, ...]:
     return tuple(found.values())
 
 
-def _listener(node: Node, findings: Findings) -> Listener | None:
+def _listener(node: Node, folder: Path, findings: Findings) -> Listener | None:
     fields: Fields | None = None
     where: Node | None = node
     preamble: bool | None = False
+    tls: ServerTls | None = None
     if isinstance(node, Mapping):
         fields = Fields(node, _KEYS, findings, "a listener")
         where = fields.need("address", "write `{address: 127.0.0.1:8080}`")
-        said = fields.get("proxy_protocol")
+        said, shown = fields.get("proxy_protocol"), fields.get("tls")
         preamble = yes_or_no(said, findings, "`proxy_protocol`") if said else False
+        tls = server_tls(shown, folder, findings) if shown else None
     parsed = address(where, findings, "`listen`") if where is not None else None
     if parsed is None:
         return None
-    return Listener(address=parsed, proxy_protocol=bool(preamble))
+    return Listener(address=parsed, proxy_protocol=bool(preamble), tls=tls)
 
 
 def _addresses(node: Node | None, findings: Findings, what: str) -> tuple[Address, ...]:

@@ -80,11 +80,18 @@ def _load(document: Document, findings: Findings, listen: Addresses, admin: Addr
     fields = mapping(document.root, KEYS, findings, "the file", fix=_SMALLEST)
     if fields is None:
         return Loaded(config=None, findings=findings.sorted(document.file), document=document)
-    deployment = read_synapse(fields.get("synapse"), Path(document.file).parent, findings)
+    folder = Path(document.file).parent
+    deployment = read_synapse(fields.get("synapse"), folder, findings)
     closed = deployment.closed if deployment else ()
     upload = deployment.upload_limit if deployment else None
     settings = read_settings(
-        fields, findings, listen=listen, admin=admin, closed=closed, max_upload_size=upload
+        fields,
+        findings,
+        folder=folder,
+        listen=listen,
+        admin=admin,
+        closed=closed,
+        max_upload_size=upload,
     )
     groups = UpstreamReader(findings)
     upstreams = groups.read(fields.need("upstreams", _SMALLEST))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 from router.config.fields import Fields, mapping, one_or_more
 from router.config.findings import Findings, suggest
@@ -26,6 +27,7 @@ def read_settings(
     fields: Fields,
     findings: Findings,
     *,
+    folder: Path,
     listen: tuple[Address, ...] = (),
     admin: tuple[Address, ...] = (),
     closed: tuple[ClosedListener, ...] = (),
@@ -34,10 +36,10 @@ def read_settings(
     """The settings of the file; where one is wrong there is a finding, and the default stands in for it.
 
     `listen` and `admin`, where given, stand in place of the file's. `closed` goes to the guard,
-    `max_upload_size` (bytes) to the limits.
+    `max_upload_size` (bytes) to the limits. Paths of certificates are relative to `folder`.
     """
     default = Settings()
-    file_listen = listeners(fields.get("listen"), findings)
+    file_listen = listeners(fields.get("listen"), folder, findings)
     file_admin, public = admin_addresses(fields.get("admin"), findings, judged=not admin)
     given = tuple(Listener(address=where) for where in listen)
     serving, admins = given or file_listen or default.listen, admin or file_admin or default.admin

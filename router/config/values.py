@@ -121,7 +121,9 @@ def size(node: Node, findings: Findings, what: str) -> int | None:
     return None
 
 
-def seconds(node: Node, findings: Findings, what: str, *, zero: bool = False) -> float | None:
+def seconds(
+    node: Node, findings: Findings, what: str, *, zero: bool = False, most: float = LONGEST
+) -> float | None:
     """A time in seconds: `60s`, `10m`, `500ms`, `1h30m`; above 0 unless `zero` may be meant."""
     scalar = word(node, findings, what)
     if scalar is None:
@@ -129,7 +131,7 @@ def seconds(node: Node, findings: Findings, what: str, *, zero: bool = False) ->
     text = scalar.text
     if _TIME.fullmatch(text) and len(text) < 40:
         total = sum(float(number) * _SECONDS[unit] for number, unit in _TIME_PART.findall(text))
-        if (total > 0 or (zero and total == 0)) and total <= LONGEST:
+        if (total > 0 or (zero and total == 0)) and total <= most:
             return total
     fix = "write a number with its unit, as 500ms, 60s, 10m or 1h"
     if _NUMBER.fullmatch(text):

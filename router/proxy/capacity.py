@@ -123,6 +123,10 @@ class Capacity:
             if left:
                 self._by_client[key] = left
 
+    def has_room(self) -> bool:
+        """Whether one more may begin its handshake; makes room where there is none."""
+        return self.used < self.connections or self._make_room()
+
     def _make_room(self) -> bool:
         if self._close_idle():
             return True

@@ -94,7 +94,7 @@ class ClientConnection(asyncio.Protocol):
         client: str = "",
     ) -> None:
         """`client` is the address that a PROXY protocol preamble gives; without one it is the peer's."""
-        self.scheme = b"http"
+        self.scheme = listener.scheme
         self.trusted = False
         self.wants_payload = False
         self.due = 0
@@ -312,7 +312,10 @@ class ClientConnection(asyncio.Protocol):
         unchunk = self.wants_payload and message.chunked
         if self._minor == 0:
             self._keep_alive = False
-        self._write(response_head(message, head, close=not self._keep_alive, unchunk=unchunk) + body)
+        added = self._listener.fields
+        self._write(
+            response_head(message, head, close=not self._keep_alive, unchunk=unchunk, added=added) + body
+        )
 
     def send_body(self, data: bytes) -> None:
         """Passes a piece of the answer on."""
@@ -333,6 +336,8 @@ class ClientConnection(asyncio.Protocol):
             self._keep_alive = False
 
     def _send_reply(self, head: bytes, body: bytes) -> int:
+        if self._listener.fields:
+            head = head[:-2] + self._listener.fields + b"\r\n"
         if self._head_only:
             self._write(head)
             return 0

@@ -116,18 +116,27 @@ def upgrade_lines(protocol: str) -> list[bytes]:
 
 
 def response_head(
-    message: ResponseMessage, head: bytes, *, close: bool, unchunk: bool, upgrade: str = ""
+    message: ResponseMessage,
+    head: bytes,
+    *,
+    close: bool,
+    unchunk: bool,
+    upgrade: str = "",
+    added: bytes = b"",
 ) -> bytes:
     """The head that the client gets: as it came, where nothing must change.
 
     `upgrade` is the protocol that a 101 grants, `close` announces that the connection ends with this
-    answer, `unchunk` that the body is sent without chunks (to HTTP/1.0, which has none).
+    answer, `unchunk` that the body is sent without chunks (to HTTP/1.0, which has none). `added` is the
+    listener's Strict-Transport-Security, which gives way to one of the worker's.
     """
     headers = message.headers
     names = message.fields
+    if added and b"strict-transport-security" in names:
+        added = b""
     forbidden = HOP_BY_HOP | FRAMING if message.status == 204 or message.status < 200 else HOP_BY_HOP
     if not close and not unchunk and message.minor == 1 and forbidden.isdisjoint(names):
-        return head
+        return head[:-2] + added + b"\r\n" if added else head
     dropped = forbidden
     if b"connection" in names:
         dropped |= nominated(headers)
@@ -139,4 +148,4 @@ def response_head(
         lines.append(b"Connection: close")
     if upgrade:
         lines += upgrade_lines(upgrade)
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    return b"\r\n".join(lines) + b"\r\n" + added + b"\r\n"

@@ -8,16 +8,15 @@ from typing import cast
 
 from router.errors import BadPreamble, ClientGone, ProxyError
 from router.http1.proxy_protocol import read_preamble
-from router.proxy.connection import ClientConnection
 from router.proxy.context import ProxyContext
 from router.proxy.record import ExchangeRecord
 
-Welcome = Callable[[str], ClientConnection]
-"""Makes the connection of the client with that address; `''` for the peer's own."""
+Welcome = Callable[[str], asyncio.Protocol]
+"""Makes what hears the client with that address; `''` for the peer's own."""
 
 
 class PreambleReader(asyncio.Protocol):
-    """Reads the preamble, in whatever pieces, then hands transport and what follows to a ClientConnection.
+    """Reads the preamble, in whatever pieces, then hands transport and what follows to the client's protocol.
 
     What is no preamble, or is none within `timeouts.head`, is closed without an answer, as by HAProxy and
     nginx: whoever sent it is not the proxy that the listener is for. It is counted as a request that failed

@@ -3,7 +3,7 @@
 SIGTERM, SIGINT   stop listening, end with the next answers, at most `drain_timeout`, exit 0
 the same again    end at once
 SIGUSR1           reopen the access log
-SIGHUP            say that the table is not read again yet; whoever means "reload" does not mean "end"
+SIGHUP            read again what can be read again; whoever means "reload" does not mean "end"
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import asyncio
 import resource
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterable
 
 from aiohttp import web
@@ -82,6 +81,7 @@ class Process:
         admin_sockets: Iterable[socket.socket],
         drain_timeout: float,
         reopen_log: Task,
+        reload: Task,
         unlink: Task,
         unlink_admin: Task,
     ) -> None:
@@ -93,6 +93,7 @@ class Process:
         )
         self._admin_runner = web.AppRunner(admin, access_log=None, shutdown_timeout=ADMIN_SHUTDOWN)
         self._reopen_log = reopen_log
+        self._reload = reload
         self._unlink = unlink
         self._unlink_admin = unlink_admin
         self._stopping = asyncio.Event()
@@ -104,7 +105,7 @@ class Process:
         loop.add_signal_handler(signal.SIGTERM, self._stop)
         loop.add_signal_handler(signal.SIGINT, self._stop)
         loop.add_signal_handler(signal.SIGUSR1, self._reopen_log)
-        loop.add_signal_handler(signal.SIGHUP, _say_no_reload)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         await _listen(self._admin_runner, self._admin_sockets)
         for _, runner, sockets in self._listening:
             await _listen(runner, sockets)
@@ -127,11 +128,6 @@ class Process:
             server.cut()
         self._unlink_admin()
         await self._admin_runner.cleanup()
-
-
-def _say_no_reload() -> None:
-    text = "SIGHUP: the table is not read again yet; restart to serve a changed file"
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - as the start-up line
 
 
 async def _listen(runner: web.BaseRunner, sockets: Iterable[socket.socket]) -> None:

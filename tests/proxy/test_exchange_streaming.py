@@ -65,7 +65,7 @@ async def push(peer: Peer, data: bytes, *, rounds: int = 200) -> int:
 
 def unsent(proxy: Proxy) -> int:
     """Bytes that wait in the proxy, for whichever side."""
-    transports = [client._transport for client in proxy.server.connections]
+    transports = [client._transport for client in proxy.clients]
     transports += [connection._transport for connection in proxy.pool._open]
     return sum(transport.get_write_buffer_size() for transport in transports if transport is not None)
 
@@ -248,7 +248,7 @@ async def test_endless_refused_requests_are_not_kept(serve: Serve, worker: Worke
     requests = b"".join(request % number for number in range(20_000))
     sent = await push(client, requests)
     assert sent < len(requests)
-    assert sum(len(connection._buffer) for connection in proxy.server.connections) <= READ + 16_384
+    assert sum(len(connection._buffer) for connection in proxy.clients) <= READ + 16_384
     assert unsent(proxy) <= router.proxy.connection.WRITE_HIGH + 1000
     for _ in range(sent // len(request % 0) - 1):
         assert (await answer(client)).status == 404
@@ -261,7 +261,7 @@ async def test_pipelined_requests_are_read_ahead_up_to_a_limit(serve: Serve, wor
     requests = b"".join(request % number for number in range(600))
     sent = await push(client, requests)
     assert sent < len(requests)
-    assert sum(len(connection._buffer) for connection in proxy.server.connections) <= READ + 16_384
+    assert sum(len(connection._buffer) for connection in proxy.clients) <= READ + 16_384
     peer = await worker.accept()
     for number in range(sent // len(request % 0)):
         assert (await peer.until()).startswith(b"GET /%03d " % number)

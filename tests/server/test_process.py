@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from router.server.process import Ticker
+from tests.authority import Authority, TlsPeer
 from tests.wire import PATIENCE, Peer
 from tests.worker import OK, Worker
 
@@ -180,6 +181,38 @@ async def test_sighup_ends_nothing(serving: Serving, worker: Worker) -> None:
     client = await serving.ask(GET)
     await (await worker.asked()).send(OK)
     await client.expect(OK)
+
+
+async def test_sighup_reads_certificates_again(serving: Serving, worker: Worker, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("a.example", chain="chain.pem", key="key.pem")
+    where = f"'127.0.0.1:{serving.port}'"
+    tls = f"{{address: {where}, tls: {{certificate: chain.pem, key: key.pem}}}}"
+    serving.file.write_text(serving.file.read_text().replace(where, tls))
+    await serving.start()
+    await ready(worker)
+    old = await TlsPeer(await serving.ask(b""), authority.client(), name="a.example").handshake()
+    authority.issue("b.example", chain="chain.pem", key="key.pem")
+    serving.signal(signal.SIGHUP)
+    assert "has read its certificates again: b.example until" in await serving.line()
+    assert "SIGHUP: the table is not read again yet" in await serving.line()
+    new = await TlsPeer(await serving.ask(b""), authority.client(), name="b.example").handshake()
+    (authority.folder / "key.pem").write_text("half a k")
+    serving.signal(signal.SIGHUP)
+    assert re.match(
+        r"error: 127\.0\.0\.1:\d+ keeps its old certificates: .*holds no private", await serving.line()
+    )
+    await serving.line()
+    for client in (old, new):
+        await client.send(GET)
+        peer = await worker.asked()
+        await peer.send(OK)
+        await client.until(b"\r\n\r\nok")
+        peer.close()
+    serving.signal(signal.SIGTERM)
+    for client in (old, new):
+        await client.ended()
+    assert await serving.exit() == 0
 
 
 async def test_an_address_in_use_is_named(serving: Serving) -> None:
