@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
+from router.answers import Redirect, Response
 from router.errors import ConfigError, Source, UnknownUpstream
 
 
@@ -245,7 +246,8 @@ class Route:
     """One line of the table: what a request must look like, and where it goes.
 
     Several routes may share a `name` (a group written as a list of paths); `name` is what metrics
-    and logs say, `source` tells the lines apart. Exactly one of `upstream` and `refusal` is set.
+    and logs say, `source` tells the lines apart. Exactly one of `upstream`, `refusal`, `response` and
+    `redirect` is set: all but the first are answered here.
     `methods` is None for all; a route for GET takes HEAD too and OPTIONS ignores methods.
     `first_byte` is in seconds, `max_body` in bytes; None means what `settings` says. `upgrade` has the
     protocols that a request may go on in (RFC 9110 section 7.8), none by default, as in nginx.
@@ -257,14 +259,25 @@ class Route:
     query: tuple[QueryPredicate, ...] = ()
     upstream: str | None = None
     refusal: Refusal | None = None
+    response: Response | None = None
+    redirect: Redirect | None = None
     first_byte: float | None = None
     max_body: int | None = None
     upgrade: tuple[str, ...] = ()
     source: Source | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        if (self.upstream is None) == (self.refusal is None):
-            raise ValueError(f"route `{self.name}` needs either an upstream or a refusal")
+        if sum(each is not None for each in (self.upstream, *self._answers)) != 1:
+            raise ValueError(f"route `{self.name}` needs an upstream or one answer")
+
+    @property
+    def _answers(self) -> tuple[Refusal | Response | Redirect | None, ...]:
+        return (self.refusal, self.response, self.redirect)
+
+    @property
+    def answer(self) -> Refusal | Response | Redirect | None:
+        """What the router answers by itself, None where the route has an upstream."""
+        return next((each for each in self._answers if each is not None), None)
 
     def takes_method(self, method: str) -> bool:
         """Whether the route is for that method."""

@@ -19,7 +19,7 @@ from router.config.lint import lint
 from router.config.loader import load, load_or_raise
 from router.errors import ProxyError
 from router.request import RequestHead
-from router.routing.decision import Forward, decide
+from router.routing.decision import Forward, Refuse, decide
 from router.routing.explanation import explain
 from router.routing.snapshot import Snapshot
 from router.routing.trace import Verdict as Step
@@ -81,7 +81,7 @@ def outcome(case: Case) -> tuple[str | None, str | None, int | None]:
         return None, None, error.status
     if isinstance(decision, Forward):
         return decision.upstream.name, decision.route.name, None
-    return None, None, decision.refusal.status
+    return None, None, (decision.refusal if isinstance(decision, Refuse) else decision.response).status
 
 
 def go(method: str, target: bytes) -> str:

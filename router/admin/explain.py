@@ -11,7 +11,7 @@ from router.admin.state import AdminState
 from router.admin.status import live_state
 from router.observe.redaction import redact
 from router.proxy.admission import explain_sent, is_field_text
-from router.routing.explanation import Explanation
+from router.routing.explanation import Explanation, response_as_dict
 
 PARAMETERS = ("method", "target", "header", "client")
 
@@ -47,6 +47,12 @@ def answer(state: AdminState, query: bytes) -> dict[str, object]:
     result = explanation.as_dict()
     for field in ("path", "normalised"):
         result[field] = redact(str(result[field]).encode()).decode()
+    if explanation.response is not None:
+        told = response_as_dict(explanation.response)
+        told["headers"] = {
+            name: redact(value.encode()).decode() for name, value in explanation.response.fields
+        }
+        result["response"] = told
     return {**result, "endpoints": _endpoints(state, explanation)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from router.routing.explanation import response_as_dict
 from router.table import Route, RouteTable
 
 
@@ -11,7 +12,8 @@ def routes_as_list(table: RouteTable) -> list[dict[str, object]]:
     """One entry for each route in the order in which they are asked, the last one takes everything.
 
     `source` is `file:line`, None for the last. `methods` is None for all; `first_byte` (seconds) and
-    `max_body` (bytes) are None where those of the file hold; one of `upstream` and `refusal` is None.
+    `max_body` (bytes) are None where those of the file hold; of `upstream`, `refusal`,
+    `response` and `redirect` all but one are None.
     `upgrade` has the protocols that the route allows.
     """
     return [_route_as_dict(route) for route in table.routes]
@@ -27,6 +29,8 @@ def _route_as_dict(route: Route) -> dict[str, object]:
         "query": {predicate.name: predicate.presence.value for predicate in route.query},
         "upstream": route.upstream,
         "refusal": asdict(route.refusal) if route.refusal else None,
+        "response": response_as_dict(route.response) if route.response else None,
+        "redirect": asdict(route.redirect) if route.redirect else None,
         "first_byte": route.first_byte,
         "max_body": route.max_body,
         "upgrade": list(route.upgrade),

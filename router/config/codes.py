@@ -115,6 +115,11 @@ _SYNTAX = (
         title="not a path that a health check can ask for",
         why="a worker that is asked for something else never answers 2xx, and so is never up",
     ),
+    Code(
+        code="S016",
+        title="not what a well-known document says",
+        why="clients and servers that cannot read it look for the homeserver elsewhere, or give up",
+    ),
 )
 
 
@@ -154,7 +159,7 @@ _ROUTING = (
     Code(
         code="R107",
         title="a route that goes nowhere, or to two places",
-        why="a route either has an upstream or refuses",
+        why="a route has an upstream or one answer: `refuse`, `respond` or `redirect`",
     ),
     Code(
         code="R108",
@@ -213,6 +218,11 @@ _ROUTING = (
         code="R118",
         title="not an upgrade that a route can allow",
         why="once a worker has granted it, the bytes of the connection go through unread",
+    ),
+    Code(
+        code="R131",
+        title="an answer that cannot be sent",
+        why="an answer is one message with one end, and a redirect leads nowhere but where the file says",
     ),
 )
 

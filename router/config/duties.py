@@ -15,7 +15,7 @@ from router.routing.snapshot import Snapshot
 from router.synapse.catalogue import Catalogue, CataloguedEndpoint
 from router.synapse.coverage import paths
 from router.synapse.deployment import MAIN
-from router.table import Endpoint, Refusal, Route
+from router.table import Endpoint, Route
 
 _RESOURCES = (
     ("/_matrix/client/v1/media/", frozenset({"client", "media"})),
@@ -101,7 +101,7 @@ def _goes_to(snapshot: Snapshot, asked: CataloguedEndpoint) -> tuple[Route | Non
     if snapshot.guard.refuses(head) is not None:
         return None, ()
     target = snapshot.targets[snapshot.matcher.first(head)]
-    if isinstance(target, Refusal):
+    if not isinstance(target, tuple):
         return None, ()
     route, upstream, _ = target
     return route, upstream.endpoints

@@ -192,9 +192,9 @@ def _shadowed(route: Route, verdict: Verdict, findings: Findings) -> None:
 
 
 def _same_end(one: Route, other: Route) -> bool:
-    return (one.upstream, one.refusal, one.first_byte, one.max_body, one.upgrade) == (
+    return (one.upstream, one.answer, one.first_byte, one.max_body, one.upgrade) == (
         other.upstream,
-        other.refusal,
+        other.answer,
         other.first_byte,
         other.max_body,
         other.upgrade,
@@ -202,7 +202,7 @@ def _same_end(one: Route, other: Route) -> bool:
 
 
 def _goes_to(route: Route) -> str:
-    return route.upstream or f"refused by `{route.name}`"
+    return route.upstream or f"{'refused' if route.refusal else 'answered'} by `{route.name}`"
 
 
 def _shown(request: RequestHead) -> str:

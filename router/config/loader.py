@@ -17,6 +17,7 @@ from router.config.sections import read_settings
 from router.config.synapse import read_synapse
 from router.config.upstreams import UpstreamReader, unused
 from router.config.values import choice
+from router.config.well_known import well_known
 from router.errors import ConfigError
 from router.guard import WAY_OUT, Guard
 from router.routing.matcher import Matcher
@@ -26,7 +27,7 @@ from router.table import Address, DnsAddress, Endpoint, PathForm, Route, RouteTa
 
 KEYS = (
     "listen", "admin", "trusted_proxies", "match", "guard", "synapse", "limits", "timeouts", "health",
-    "resolver", "access_log", "drain_timeout", "upstreams", "routes",
+    "resolver", "access_log", "drain_timeout", "upstreams", "well_known", "routes",
 )  # fmt: skip
 Addresses = tuple[Address, ...]
 
@@ -97,7 +98,9 @@ def _load(document: Document, findings: Findings, listen: Addresses, admin: Addr
     upstreams = groups.read(fields.need("upstreams", _SMALLEST))
     reader = RouteReader(frozenset(groups.names), _form(fields, findings), findings)
     before = findings.errors
-    routes = reader.read(fields.need("routes", _SMALLEST))
+    known = well_known(fields.get("well_known"), findings)
+    reader.take(known)
+    routes = (*known, *reader.read(fields.need("routes", _SMALLEST)))
     if findings.errors == before:
         # A route that could not be read may be the one that uses it.
         unused(upstreams, frozenset(reader.used), findings)

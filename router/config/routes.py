@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from types import MappingProxyType
 
+from router.config.actions import ACTIONS, Action, read_answer
 from router.config.fields import Fields, mapping, one_or_more
 from router.config.findings import Findings, Related, suggest
 from router.config.nodes import Items, Mapping, Node, Scalar
 from router.config.patterns import check_pattern
 from router.config.protocols import protocols
 from router.config.upstreams import is_name, name
-from router.config.values import choice, kind_of, seconds, short, size, whole, word
+from router.config.values import choice, kind_of, seconds, short, size, word
 from router.errors import Source
 from router.request import METHODS, NEVER_PROXIED
 from router.table import (
@@ -20,26 +20,12 @@ from router.table import (
     Pattern,
     Presence,
     QueryPredicate,
-    Refusal,
     Route,
 )
 
 FORMS = MappingProxyType({form.value: form.name for form in PathForm})
 _PRESENCE = MappingProxyType({presence.value: presence.name for presence in Presence})
-_KEYS = (
-    "name",
-    "path",
-    "methods",
-    "query",
-    "match",
-    "upstream",
-    "refuse",
-    "first_byte",
-    "max_body",
-    "upgrade",
-)
-_ERRCODE = re.compile(r"[A-Za-z0-9_.-]+")
-_REFUSALS = (400, 599)
+_KEYS = ("name", "path", "methods", "query", "match", *ACTIONS, "first_byte", "max_body", "upgrade")
 
 
 class RouteReader:
@@ -53,6 +39,10 @@ class RouteReader:
         self._findings = findings
         self._names: dict[str, Source] = {}
         self.used: set[str] = set()
+
+    def take(self, routes: tuple[Route, ...]) -> None:
+        """Their names are taken."""
+        self._names.update({route.name: route.source for route in routes if route.source})
 
     def read(self, node: Node | None) -> tuple[Route, ...]:
         """The routes that can be served."""
@@ -78,15 +68,17 @@ class RouteReader:
         fields = mapping(node, _KEYS, findings, "a route", fix="write `- {path: '^/', upstream: main}`")
         if fields is None:
             return ()
-        upstream, refusal = self._target(fields)
+        action = self._action(fields)
         patterns = self._patterns(fields)
         methods = self._methods(fields.get("methods"))
         query = self._query(fields.get("query"))
         first_byte, max_body = fields.get("first_byte"), fields.get("max_body")
         wait = seconds(first_byte, findings, "`first_byte`") if first_byte else None
         most = size(max_body, findings, "`max_body`") if max_body else None
-        upgrade = protocols(fields.get("upgrade"), findings, methods=methods, forwards=refusal is None)
-        route_name = self._name(fields, upstream or "refuse")
+        upgrade = protocols(fields.get("upgrade"), findings, methods=methods, forwards=action.forwards)
+        route_name = self._name(
+            fields, action.upstream or next(filter(fields.keys.get, ACTIONS[1:]), "route")
+        )
         if findings.errors > before or not patterns:
             return ()
         return tuple(
@@ -95,8 +87,10 @@ class RouteReader:
                 pattern=pattern,
                 methods=methods,
                 query=query,
-                upstream=upstream,
-                refusal=refusal,
+                upstream=action.upstream,
+                refusal=action.refusal,
+                response=action.response,
+                redirect=action.redirect,
                 first_byte=wait,
                 max_body=most,
                 upgrade=upgrade,
@@ -134,26 +128,32 @@ class RouteReader:
             self._names[scalar.text] = scalar.source
         return scalar.text
 
-    def _target(self, fields: Fields) -> tuple[str | None, Refusal | None]:
-        written = [key for key in ("upstream", "refuse") if key in fields.keys]
-        if not written and not fields.meant.isdisjoint(("upstream", "refuse")):
-            return None, None
+    def _action(self, fields: Fields) -> Action:
+        """What becomes of the requests; nothing where that cannot be read."""
+        written = [key for key in ACTIONS if key in fields.keys]
+        if not written and not fields.meant.isdisjoint(ACTIONS):
+            return Action()
         if len(written) != 1:
             self._findings.add(
                 "R107",
-                "a route has both `upstream` and `refuse`" if written else "this route goes nowhere",
-                fields.keys["refuse"].source if written else fields.source,
+                f"a route has both `{written[0]}` and `{written[1]}`"
+                if written
+                else "this route goes nowhere",
+                fields.keys[written[1]].source if written else fields.source,
                 fix="keep one of them" if written else "add `upstream: NAME`",
             )
-            return None, None
+            return Action()
         node = fields.get(written[0])
         if node is None:
-            return None, None
-        if written == ["refuse"]:
-            return None, self._refusal(node)
+            return Action()
+        if written == ["upstream"]:
+            return Action(upstream=self._upstream(node))
+        return read_answer(written[0], node, self._findings)
+
+    def _upstream(self, node: Node) -> str | None:
         scalar = word(node, self._findings, "`upstream`")
         if scalar is None:
-            return None, None
+            return None
         self.used.add(scalar.text)
         if scalar.text not in self._upstreams:
             usable = sorted(filter(is_name, self._upstreams))
@@ -166,7 +166,7 @@ class RouteReader:
                 label=f"did you mean `{near}`?" if near else "",
                 fix=f"write `{near}`" if near else f"define it below `upstreams:`; the file defines {known}",
             )
-        return scalar.text, None
+        return scalar.text
 
     def _patterns(self, fields: Fields) -> list[tuple[Pattern, Source]]:
         written = fields.get("match")
@@ -240,29 +240,3 @@ class RouteReader:
             fix=f"write `{{{short(key.text)}: present}}` or `{{{short(key.text)}: absent}}`",
         )
         return None
-
-    def _refusal(self, node: Node) -> Refusal | None:
-        findings = self._findings
-        fields = mapping(
-            node, ("status", "errcode", "error"), findings, "`refuse`", fix="write `{status: 404}`"
-        )
-        if fields is None:
-            return None
-        default = Refusal()
-        status, errcode, error = fields.get("status"), fields.get("errcode"), fields.get("error")
-        least, most = _REFUSALS
-        number = whole(status, findings, "`status`", least=least, most=most) if status else default.status
-        code = word(errcode, findings, "`errcode`") if errcode else None
-        text = word(error, findings, "`error`") if error else None
-        if code and not _ERRCODE.fullmatch(code.text):
-            findings.add(
-                "S014",
-                f"`{short(code.text)}` is not an error code of Matrix",
-                code.source,
-                fix="write one as M_NOT_FOUND or org.example.NAME",
-            )
-        return Refusal(
-            status=number or default.status,
-            errcode=code.text if code else default.errcode,
-            error=text.text if text else default.error,
-        )

@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from router.answers import Response
 from router.errors import (
     BadRequest,
     BodyTooLarge,
@@ -29,7 +30,7 @@ from router.proxy.admission import read_head
 from router.proxy.context import ProxyContext
 from router.proxy.exchange import Exchange
 from router.proxy.headers import response_head
-from router.proxy.replies import error_reply, refusal_reply
+from router.proxy.replies import error_reply, local_reply
 from router.proxy.reset import reset
 from router.proxy.tunnel import Side, Tunnel, TunnelOwner
 from router.settings import Listener
@@ -321,10 +322,10 @@ class ClientConnection(asyncio.Protocol):
         """Passes a piece of the answer on."""
         self._write(data)
 
-    def send_refusal(self, refusal: Refusal) -> int:
+    def send_local(self, answer: Refusal | Response) -> int:
         """Answers in the worker's place; returns the body's bytes."""
         self._end_with_answer()
-        return self._send_reply(*refusal_reply(refusal, close=not self._keep_alive))
+        return self._send_reply(*local_reply(answer, close=not self._keep_alive))
 
     def send_error(self, error: ProxyError) -> int:
         """Answers in the worker's place; returns the body's bytes."""

@@ -38,7 +38,7 @@ from router.proxy.record import ExchangeRecord
 from router.proxy.stream import ClientStream
 from router.proxy.tunnel import check_switch
 from router.request import RequestHead
-from router.routing.decision import Forward, Refuse, decide
+from router.routing.decision import Forward, Refuse, Respond, decide
 from router.routing.limits import body_limit, body_too_large, first_byte_limit
 from router.routing.upgrade import protocol_asked
 from router.table import Endpoint
@@ -141,12 +141,8 @@ class Exchange(ExchangeRecord):
             self.refuse_head(InternalError(f"internal error: {type(error).__name__}"), client)
             return
         context.observer.begin(self)
-        if isinstance(decision, Refuse):
-            self.reason = decision.reason
-            self.status = decision.refusal.status
-            self.bytes_out = client.send_refusal(decision.refusal)
-            self._finish()
-            client.end()
+        if not isinstance(decision, Forward):
+            self._answer_here(decision, client)
             return
         if message.content_length > self.max_body:
             self._fail(body_too_large(message.content_length, self.max_body))
@@ -164,6 +160,14 @@ class Exchange(ExchangeRecord):
             upgrade=protocol_asked(decision.route, head) if message.upgrade else "",
             trusted=client.trusted,
         )
+
+    def _answer_here(self, decision: Refuse | Respond, client: ClientStream) -> None:
+        answer = decision.refusal if isinstance(decision, Refuse) else decision.response
+        self.reason = decision.reason
+        self.status = answer.status
+        self.bytes_out = client.send_local(answer)
+        self._finish()
+        client.end()
 
     def forward(self) -> None:
         """Sends the head and what has come of the body: in one write, which is one system call."""

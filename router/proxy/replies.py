@@ -7,10 +7,20 @@ import time
 from email.utils import formatdate
 from functools import lru_cache
 
+from router.answers import Response
 from router.errors import ProxyError
 from router.table import Refusal
 
 REASONS = {
+    200: "OK",
+    201: "Created",
+    202: "Accepted",
+    204: "No Content",
+    301: "Moved Permanently",
+    302: "Found",
+    303: "See Other",
+    307: "Temporary Redirect",
+    308: "Permanent Redirect",
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
@@ -98,12 +108,32 @@ def error_reply(error: ProxyError, *, close: bool) -> tuple[bytes, bytes]:
     )
 
 
-def refusal_reply(refusal: Refusal, *, close: bool) -> tuple[bytes, bytes]:
-    """The answer to a request that the table or the guard refuses."""
+def local_reply(answer: Refusal | Response, *, close: bool) -> tuple[bytes, bytes]:
+    """The answer to a request that the table or the guard answers by itself."""
+    if isinstance(answer, Response):
+        return _response_reply(answer, close=close)
     return render(
-        status=refusal.status,
-        errcode=refusal.errcode,
-        error=refusal.error,
+        status=answer.status,
+        errcode=answer.errcode,
+        error=answer.error,
         close=close,
-        retry_after=RETRY_AFTER if refusal.status in MAY_RETRY else 0,
+        retry_after=RETRY_AFTER if answer.status in MAY_RETRY else 0,
     )
+
+
+def _response_reply(response: Response, *, close: bool) -> tuple[bytes, bytes]:
+    """A route's own fields take the place of ours with the same names."""
+    own = {name.lower() for name, _ in response.fields}
+    lines = [
+        f"HTTP/1.1 {response.status} {REASONS.get(response.status, '')}",
+        f"Date: {_date(int(time.time()))}",
+    ]
+    if response.media_type and "content-type" not in own:
+        lines.append(f"Content-Type: {response.media_type}")
+    if response.status not in (204, 304):
+        lines.append(f"Content-Length: {len(response.body)}")
+    lines += [line for line in CORS.splitlines() if line.partition(":")[0].lower() not in own]
+    lines += [f"{name}: {value}" for name, value in response.fields]
+    if close:
+        lines.append("Connection: close")
+    return "\r\n".join((*lines, "", "")).encode("ascii"), response.body

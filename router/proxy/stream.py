@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from router.answers import Response
 from router.errors import ProxyError
 from router.http1.responses import ResponseMessage
 from router.proxy.tunnel import Side, TunnelOwner
@@ -31,7 +32,7 @@ class ClientStream(Protocol):
     def send_body(self, data: bytes) -> None:
         """Passes a piece of the answer's body on."""
 
-    def send_refusal(self, refusal: Refusal) -> int:
+    def send_local(self, answer: Refusal | Response) -> int:
         """Answers in the worker's place; returns the body's bytes."""
 
     def send_error(self, error: ProxyError) -> int:

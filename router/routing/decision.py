@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from router.answers import PREFLIGHT, Redirect, Response
 from router.request import RequestHead
 from router.routing.snapshot import Snapshot
 from router.routing.view import EndpointView
@@ -37,7 +38,23 @@ class Refuse:
     reason: str
 
 
-Decision = Forward | Refuse
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Respond:
+    """Answer the request here, as its route says; a redirect stands in it with the place it leads to."""
+
+    route: Route
+    response: Response
+
+    @property
+    def reason(self) -> str:
+        """The word for metrics and logs: that of a refusal where it is one, else none."""
+        return "route" if self.response.status >= 400 else ""
+
+
+Decision = Forward | Refuse | Respond
+
+NO_HOST = Refusal(status=400, errcode="M_UNKNOWN", error="this answer needs a Host field")
+"""To HTTP/1.0 without one, where a redirect leads to the request's own host."""
 
 
 def decide(snapshot: Snapshot, head: RequestHead, view: EndpointView) -> Decision:
@@ -50,9 +67,28 @@ def decide(snapshot: Snapshot, head: RequestHead, view: EndpointView) -> Decisio
         return Refuse(route=None, refusal=closed, reason="guard")
     index = snapshot.matcher.first(head)
     target = snapshot.targets[index]
-    if isinstance(target, Refusal):
-        route = snapshot.table.routes[index]
-        return Refuse(route=route, refusal=target, reason="unmatched" if route is UNMATCHED else "route")
+    if not isinstance(target, tuple):
+        return _answer(snapshot.table.routes[index], target, head)
     route, upstream, balancer = target
     candidates, key, rotation = balancer.choose(head, view)
     return Forward(route, upstream, candidates, key, rotation)
+
+
+def _answer(route: Route, answer: Refusal | Response | Redirect, head: RequestHead) -> Refuse | Respond:
+    if isinstance(answer, Refusal):
+        return Refuse(route=route, refusal=answer, reason="unmatched" if route is UNMATCHED else "route")
+    if head.method == "OPTIONS":
+        return Respond(route=route, response=PREFLIGHT)
+    if isinstance(answer, Response):
+        return Respond(route=route, response=answer)
+    host = _host(head) if answer.needs_host else ""
+    if answer.needs_host and not host:
+        return Refuse(route=route, refusal=NO_HOST, reason="route")
+    return Respond(route=route, response=answer.response(host=host, target=head.target))
+
+
+def _host(head: RequestHead) -> str:
+    """nginx's `$host`: the target's, or else the field's, in lower case and without the port."""
+    host = (head.authority or head.header(b"host")).decode("latin-1").lower()
+    end = host.find("]") + 1 if host.startswith("[") else host.find(":")
+    return host[:end] if end > 0 else host

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from zlib import crc32
 
+from router.answers import Response
 from router.errors import DownstreamError, ProxyError
 from router.guard import AMBIGUOUS
 from router.request import RequestHead
 from router.routing import key as keys
 from router.routing.balancer import hashed_octets
-from router.routing.decision import Forward, Refuse, decide
+from router.routing.decision import Forward, Refuse, Respond, decide
 from router.routing.limits import body_limit, body_too_large, first_byte_limit
 from router.routing.snapshot import Snapshot
 from router.routing.trace import Step, Verdict, trace
@@ -56,9 +57,10 @@ class Explanation:
     the parameters, undecoded. `client` is the client's address, empty on a unix socket; `named_by` is the
     trusted proxy whose X-Forwarded-For says so, None where the client is the peer itself. `guard` is
     `pass`, `closed`, `ambiguous`, or `not asked` for a head that is refused outright. `route` and
-    `upstream` are None where there is none, `refusal` is None for a request that is forwarded, and
-    `reason` then is empty. `connect` and `first_byte` (seconds) and `max_body` (bytes) are the limits that
-    hold, None where nothing would be forwarded whatever its length.
+    `upstream` are None where there is none. `refusal` is why nothing is forwarded, `response` what the
+    route answers by itself; both are None for a request that is forwarded, and `reason` then is empty.
+    `connect` and `first_byte` (seconds) and `max_body` (bytes) are the limits that hold, None where nothing
+    would be forwarded whatever its length.
     `upgrade` is the protocol that the worker is asked for, None where it is asked for none.
     """
 
@@ -80,6 +82,7 @@ class Explanation:
     max_body: int | None = None
     upgrade: str | None = None
     refusal: Refusal | None = None
+    response: Response | None = None
     reason: str = ""
 
     @property
@@ -110,6 +113,7 @@ class Explanation:
             "max_body": self.max_body,
             "upgrade": self.upgrade,
             "refusal": asdict(self.refusal) if self.refusal else None,
+            "response": response_as_dict(self.response) if self.response else None,
             "reason": self.reason,
             "steps": [_step_as_dict(step) for step in self.steps],
             "generation": self.generation,
@@ -152,6 +156,9 @@ def explain(
         raise ProxyError(f"the matcher takes {fast} and the trace {slow}: a defect of this program")
     if isinstance(decision, Refuse):
         return replace(asked, steps=steps, route=taken, refusal=decision.refusal, reason=decision.reason)
+    if isinstance(decision, Respond):
+        shown = _without_query(decision.response, head)
+        return replace(asked, steps=steps, route=taken, response=shown, reason=decision.reason)
     limit = body_limit(taken, head.path, settings.limits)
     forwarded = replace(
         asked,
@@ -205,6 +212,28 @@ def explain_request(
             reason=error.reason,
         )
     return explain(snapshot, head, view)
+
+
+def _without_query(response: Response, head: RequestHead) -> Response:
+    """A redirect may lead on with the query, in which there may be a token."""
+    query = head.query.decode("ascii")
+    if not query:
+        return response
+    fields = tuple(
+        (name, value.removesuffix(query) + "..." if value.endswith(f"?{query}") else value)
+        for name, value in response.fields
+    )
+    return replace(response, fields=fields)
+
+
+def response_as_dict(response: Response) -> dict[str, object]:
+    """For JSON: status, fields, media type, and how many bytes the body has."""
+    return {
+        "status": response.status,
+        "headers": dict(response.fields),
+        "media_type": response.media_type,
+        "bytes": len(response.body),
+    }
 
 
 def _as_refusal(error: DownstreamError) -> Refusal:

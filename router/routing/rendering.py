@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from router.answers import Response
 from router.routing.explanation import Candidate, Explanation, KeyUse
 from router.routing.trace import Step, Verdict
 from router.table import PolicyKind
@@ -105,6 +106,8 @@ def _conclusion(explanation: Explanation) -> str:
     if explanation.refusal is not None:
         refusal = explanation.refusal
         return f"{refusal.status} {refusal.errcode}: {refusal.error}  ({explanation.reason})"
+    if explanation.response is not None:
+        return _response_line(explanation.response)
     chosen = next((each for each in explanation.candidates if each.chosen), None)
     if chosen is None:
         return "503: no endpoint of the upstream is up"
@@ -112,6 +115,12 @@ def _conclusion(explanation: Explanation) -> str:
         return f"{chosen.endpoint}: one of what DNS answers; the running router knows which (/explain)"
     scheme = "" if chosen.endpoint.startswith("unix:") else "http://"
     return f"{scheme}{chosen.endpoint}" + (f"  ({chosen.instance})" if chosen.instance else "")
+
+
+def _response_line(response: Response) -> str:
+    fields = ", ".join(f"{name}: {value}" for name, value in response.fields)
+    body = f"{response.media_type}, {len(response.body)} bytes" if response.body else "no body"
+    return f"{response.status} {'; '.join(filter(None, (fields, body)))}  (answered here)"
 
 
 def _printable(line: str) -> str:

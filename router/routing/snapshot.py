@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from router.answers import Redirect, Response
 from router.guard import Guard
 from router.routing.balancer import Balancer, balancer_for
 from router.routing.matcher import Matcher
 from router.settings import Guard as GuardSettings
 from router.table import Refusal, Route, RouteTable, Upstream
 
-Target = tuple[Route, Upstream, Balancer] | Refusal
+Target = tuple[Route, Upstream, Balancer] | Refusal | Response | Redirect
 """Where one route leads, looked up once for all requests."""
 
 
@@ -55,4 +56,4 @@ class Snapshot:
 def _target(route: Route, table: RouteTable, balancers: Mapping[str, Balancer]) -> Target:
     if route.upstream is not None:
         return route, table.upstreams[route.upstream], balancers[route.upstream]
-    return route.refusal or Refusal()
+    return route.answer or Refusal()

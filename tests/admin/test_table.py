@@ -27,6 +27,8 @@ def test_a_line_says_all_it_asks() -> None:
         "query": {"since": "absent"},
         "upstream": "generic-worker",
         "refusal": None,
+        "response": None,
+        "redirect": None,
         "first_byte": None,
         "max_body": None,
         "upgrade": [],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import yaml
 
+from router.config.actions import ACTIONS
 from router.config.loader import load_bytes
 from router.settings import Config
 from tests.http.cases import Case, CaseError
@@ -14,7 +15,8 @@ from tests.wire import Proxy, settle
 def config_of(case: Case, port: int) -> Config:
     """The file of a case: one upstream of one endpoint and one route, with what the case says beside them."""
     upstream = {"endpoints": [f"127.0.0.1:{port}"], **case.upstream}
-    route = {"path": "^/", "upstream": "main", **case.route}
+    goes = {} if case.route.keys() & set(ACTIONS) else {"upstream": "main"}
+    route = {"path": "^/", **goes, **case.route}
     file = {"upstreams": {"main": upstream}, "routes": [route], **case.settings}
     loaded = load_bytes(yaml.safe_dump(file).encode(), file=case.id)
     if loaded.config is None:

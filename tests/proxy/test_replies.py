@@ -9,8 +9,9 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 import router.errors
+from router.answers import PREFLIGHT, Response
 from router.errors import ProxyError
-from router.proxy.replies import REASONS, error_reply, refusal_reply, render
+from router.proxy.replies import REASONS, error_reply, local_reply, render
 from router.table import Refusal
 
 
@@ -57,7 +58,7 @@ def test_a_client_is_never_told_of_a_worker(error: type[ProxyError]) -> None:
 
 @pytest.mark.parametrize(("status", "waits"), [(404, False), (429, True), (503, True), (599, False)])
 def test_refusals_of_the_table(status: int, waits: bool) -> None:
-    head, body = refusal_reply(Refusal(status=status, errcode="M_X", error="\u20ac \r\nX: y"), close=False)
+    head, body = local_reply(Refusal(status=status, errcode="M_X", error="\u20ac \r\nX: y"), close=False)
     assert head.startswith(b"HTTP/1.1 %d %b\r\n" % (status, REASONS.get(status, "").encode()))
     assert b"\r\nX: y" not in head
     said = json.loads(body)
@@ -68,3 +69,42 @@ def test_refusals_of_the_table(status: int, waits: bool) -> None:
 def test_405_names_what_is_allowed() -> None:
     assert b"\r\nAllow: GET, " in render(status=405, errcode="M_X", error="x", close=False)[0]
     assert b"\r\nAllow: " not in render(status=404, errcode="M_X", error="x", close=False)[0]
+
+
+@pytest.mark.parametrize("close", [False, True])
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        (
+            Response(media_type="application/json", body=b"{}"),
+            {"Content-Type": "application/json", "Content-Length": "2", "Access-Control-Allow-Origin": "*"},
+        ),
+        (
+            Response(status=302, fields=(("Location", "https://h/"),)),
+            {"Content-Length": "0", "Location": "https://h/", "Access-Control-Allow-Origin": "*"},
+        ),
+        (PREFLIGHT, {"Access-Control-Allow-Origin": "*"}),
+        (
+            Response(
+                status=299,
+                fields=(("content-type", "text/html"), ("ACCESS-CONTROL-ALLOW-ORIGIN", "https://a")),
+                media_type="text/plain",
+                body=b"<p>",
+            ),
+            {"content-type": "text/html", "Content-Length": "3", "ACCESS-CONTROL-ALLOW-ORIGIN": "https://a"},
+        ),
+    ],
+)
+def test_responses_of_a_route(response: Response, expected: dict[str, str], close: bool) -> None:
+    head, body = local_reply(response, close=close)
+    assert body == response.body
+    assert head.endswith(b"\r\n\r\n")
+    line, *lines = head.decode("ascii").removesuffix("\r\n\r\n").split("\r\n")
+    assert line == f"HTTP/1.1 {response.status} {REASONS.get(response.status, '')}"
+    fields = dict(each.split(": ", 1) for each in lines)
+    assert len(fields) == len(lines) == len({name.lower() for name in fields})
+    assert fields.pop("Date")
+    assert (fields.pop("Connection", "") == "close") is close
+    for name in ("Access-Control-Allow-Methods", "Access-Control-Allow-Headers"):
+        assert fields.pop(name)
+    assert fields == expected

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import pytest
 
+from router.answers import Redirect, Response
 from router.errors import ProxyError
 from router.request import RequestHead
-from router.routing.decision import Decision, Forward, Refuse, decide
+from router.routing.decision import Decision, Forward, Refuse, Respond, decide
 from router.routing.snapshot import Snapshot
 from router.settings import Guard
-from router.table import Pattern, Refusal, Route
+from router.table import Pattern, Refusal, Route, RouteTable
 from tests.routing.tables import BY_USER, IP_HASH, View, head, ports, route, table, upstream
 
 SNAPSHOT = Snapshot.build(
@@ -115,3 +116,55 @@ def test_a_table_that_gives_no_answer_is_an_error_and_never_main() -> None:
     with pytest.raises(ProxyError) as raised:
         decide(broken, head("/a"), View())
     assert raised.value.status == 500
+
+
+HERE = Snapshot.build(
+    RouteTable(
+        routes=(
+            Route(
+                name="ok",
+                pattern=Pattern(text="^/ok"),
+                response=Response(body=b"ok", media_type="text/plain"),
+            ),
+            Route(name="down", pattern=Pattern(text="^/down"), response=Response(status=503)),
+            Route(
+                name="own",
+                pattern=Pattern(text="^/own"),
+                redirect=Redirect(to="https://$host$request_uri", status=301),
+            ),
+            Route(name="other", pattern=Pattern(text="^/"), redirect=Redirect(to="https://o$request_uri")),
+        ),
+        upstreams={},
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "place", "reason"),
+    [
+        (head("/ok"), 200, None, ""),
+        (head("/ok", "POST"), 200, None, ""),
+        (head("/ok", "OPTIONS"), 204, None, ""),
+        (head("/down"), 503, None, "route"),
+        (head("/own/?a=b", host="H.Example:8448"), 301, "https://h.example/own/?a=b", ""),
+        (head("/own", host="[::1]:80"), 301, "https://[::1]/own", ""),
+        (head("/own", host="[::1]"), 301, "https://[::1]/own", ""),
+        (head("http://H:1/own", host="h:1"), 301, "https://h/own", ""),
+        (head("/own", "OPTIONS", host="h"), 204, None, ""),
+        (head("//evil.example/%2e", host="h"), 302, "https://o//evil.example/%2e", ""),
+        (head("/x"), 302, "https://o/x", ""),
+    ],
+)
+def test_what_a_route_answers_by_itself(
+    asked: RequestHead, status: int, place: str | None, reason: str
+) -> None:
+    decision = decide(HERE, asked, View())
+    assert isinstance(decision, Respond)
+    assert (decision.response.status, decision.reason) == (status, reason)
+    assert dict(decision.response.fields).get("Location") == place
+
+
+def test_a_redirect_to_the_own_host_needs_one() -> None:
+    decision = decide(HERE, head("/own"), View())
+    assert isinstance(decision, Refuse)
+    assert decision.refusal.status == 400

@@ -2,11 +2,21 @@ from __future__ import annotations
 
 import pytest
 
+from router.answers import Redirect, Response
 from router.routing.explanation import explain, explain_request
 from router.routing.rendering import render
 from router.routing.snapshot import Snapshot
 from router.settings import Limits, Settings, Timeouts
-from router.table import DnsAddress, Endpoint, PathForm, TcpAddress, Upstream
+from router.table import (
+    DnsAddress,
+    Endpoint,
+    PathForm,
+    Pattern,
+    Route,
+    RouteTable,
+    TcpAddress,
+    Upstream,
+)
 from tests.routing.tables import BY_USER, View, head, route, table, upstream
 
 SYNC = [
@@ -108,3 +118,29 @@ def test_limits_in_the_largest_unit_that_is_exact(first_byte: float, max_body: i
     settings = Settings(limits=Limits(body=max_body), timeouts=Timeouts(connect=0.25, first_byte=first_byte))
     text = render(explain(SNAPSHOT, head("/_synapse/client/x"), View(), settings=settings))
     assert f"5 limits      connect 0.25s | {shown}" in text.splitlines()
+
+
+HERE = Snapshot.build(
+    RouteTable(
+        routes=(
+            Route(name="ok", pattern=Pattern(text="^/ok"), response=Response(body=b"{}", media_type="a/b")),
+            Route(name="moved", pattern=Pattern(text="^/"), redirect=Redirect(to="https://o$request_uri")),
+        ),
+        upstreams={},
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("target", "last"),
+    [
+        ("/ok?a=b", "=> 200 a/b, 2 bytes  (answered here)"),
+        ("/x", "=> 302 Location: https://o/x; no body  (answered here)"),
+        ("/x?access_token=SECRET", "=> 302 Location: https://o/x?...; no body  (answered here)"),
+    ],
+)
+def test_what_is_answered_here_is_told_without_a_token(target: str, last: str) -> None:
+    told = explain(HERE, head(target), View())
+    assert render(told).splitlines()[-1] == last
+    assert "SECRET" not in str(told.as_dict()) + render(told)
+    assert (told.upstream, told.endpoint, told.refusal, told.reason) == (None, None, None, "")
