@@ -194,7 +194,12 @@ class Proxy:
     """Serves one table on a port of its own."""
 
     def __init__(
-        self, table: RouteTable, settings: Settings | None = None, *, listener: Listener | None = None
+        self,
+        table: RouteTable,
+        settings: Settings | None = None,
+        *,
+        listener: Listener | None = None,
+        snapshot: Snapshot | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self.resolver = KnownNames(localhost=["127.0.0.1"])
@@ -216,7 +221,7 @@ class Proxy:
         )
         self.capacity = Capacity(self.settings.limits, descriptors=20_000, clock=lambda: self.now)
         self.context = ProxyContext(
-            snapshot=Snapshot.build(table, self.settings.guard),
+            snapshot=snapshot or Snapshot.build(table, self.settings.guard),
             settings=self.settings,
             states=self.states,
             pool=self.pool,

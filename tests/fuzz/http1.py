@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
+from router.errors import DownstreamError
+from router.proxy.admission import read_head
 from router.settings import Limits
 from tests.fuzz.engine import Target, pieces
+from tests.fuzz.readings import strict
 from tests.http1 import llhttp
 from tests.http1.bytes_strategies import BODIES, PARTS, REQUESTS, RESPONSES
 from tests.http1.ours import (
@@ -17,6 +20,7 @@ from tests.http1.ours import (
     read_response,
 )
 
+FORBIDDEN = {*range(0x21), 0x23, *range(0x7F, 0x100)}
 SMALL = Limits(request_line=40, headers=100, header_count=3)
 
 
@@ -25,9 +29,19 @@ def check_request(data: bytes, random: Random) -> None:
     limits = random.choice((Limits(), SMALL))
     message = read_request([data], limits)
     assert fields_of(message) == fields_of(read_request(pieces(data, random), limits))
-    if message is not None:
-        theirs = llhttp.read_request(data[: data.index(b"\r\n\r\n") + 4])
-        assert theirs == llhttp.Head(target=message.target, headers=message.headers)
+    if message is None:
+        return
+    head = data[: data.index(b"\r\n\r\n") + 4]
+    assert llhttp.read_request(head) == llhttp.Head(target=message.target, headers=message.headers)
+    [request] = strict(head).requests
+    assert (request.method.decode(), request.target) == (message.method, message.target)
+    assert [*request.fields] == message.headers
+    try:
+        admitted = read_head(head, client="192.0.2.7", limits=limits)
+    except DownstreamError:
+        return
+    assert fields_of(admitted.message) == fields_of(message)
+    assert not set(admitted.head.target) & FORBIDDEN
 
 
 def check_response(data: bytes, random: Random) -> None:

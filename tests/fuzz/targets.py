@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
-from tests.fuzz import http1, synapse
+from tests.fuzz import answers, clients, http1, paths, preambles, routes, synapse
 
-TARGETS = {target.name: target for target in (*http1.TARGETS, *synapse.TARGETS)}
+TARGETS = {
+    target.name: target
+    for room in (http1, preambles, paths, clients, answers, routes, synapse)
+    for target in room.TARGETS
+}

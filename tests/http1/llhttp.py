@@ -85,3 +85,18 @@ def read_chunks(body: bytes) -> Body | None:
     except HttpParserError:
         return None
     return Body(payload=bytes(recorder.payload), used=None)
+
+
+class _Counter:
+    def __init__(self) -> None:
+        self.whole = 0
+
+    def on_message_complete(self) -> None:
+        self.whole += 1
+
+
+def count(stream: bytes) -> int:
+    """How many whole requests llhttp reads there; raises HttpParserError where it reads something else."""
+    counter = _Counter()
+    HttpRequestParser(counter).feed_data(stream)
+    return counter.whole
