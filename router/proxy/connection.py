@@ -337,7 +337,7 @@ class ClientConnection(asyncio.Protocol):
             self._keep_alive = False
 
     def _send_reply(self, head: bytes, body: bytes) -> int:
-        if self._listener.fields:
+        if self._listener.fields and b"\r\nstrict-transport-security:" not in head.lower():
             head = head[:-2] + self._listener.fields + b"\r\n"
         if self._head_only:
             self._write(head)

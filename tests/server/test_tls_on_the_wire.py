@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from router.answers import Response
 from router.settings import Limits, Listener, ServerTls, Settings
-from router.table import TcpAddress
+from router.table import Pattern, Route, RouteTable, TcpAddress
 from tests.authority import Authority, TlsPeer, connect
 from tests.dialogues import Hire, Serve
-from tests.wire import PATIENCE, SMALL, Proxy, answer, settle
+from tests.wire import PATIENCE, SMALL, Proxy, all_to, answer, settle
 from tests.worker import OK, Worker
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -201,6 +202,18 @@ async def test_hsts_as_it_is_set(
     await client.send(GET)
     await (await worker.asked()).send(OK)
     await client.expect(OK.replace(b"\r\n\r\n", b"\r\n" + line + b"\r\n"))
+
+
+async def test_hsts_of_a_route_s_own_answer_stays_alone(
+    serve: Serve, worker: Worker, authority: Authority
+) -> None:
+    tls = ServerTls(certificates=(authority.issue("a.example"),))
+    own = Response(fields=(("strict-transport-security", "max-age=1"),))
+    route = Route(name="own", pattern=Pattern(text="^/"), response=own)
+    table = RouteTable(routes=(route,), upstreams=all_to(worker.endpoint).upstreams)
+    client = await connect(await serve(table=table, tls=tls), authority.client())
+    await client.send(GET)
+    assert (await client.until()).lower().count(b"strict-transport-security: ") == 1
 
 
 async def test_hsts_of_the_worker_stays_alone(secure: Proxy, worker: Worker, authority: Authority) -> None:
