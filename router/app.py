@@ -32,6 +32,7 @@ from router.synapse.catalogue import shipped
 from router.synapse.shapes import Shapes
 from router.table import TcpAddress
 from router.tls.certificates import CertificateStore
+from router.upstream.check import Checks
 from router.upstream.discovery import Discovery
 from router.upstream.health import HealthChecker
 from router.upstream.names import Names
@@ -80,7 +81,7 @@ class Application:
         # While it serves, a listed name is what it was at the last answer: nothing here may wait for DNS.
         self.guard = Guard(settings.guard, self.names.resolve)
         self.listeners: frozenset[SocketAddress] = frozenset()
-        self.states = EndpointStates(time.time, self._note_change)
+        self.states = EndpointStates(time.time, self._note_change, clock=time.monotonic)
         self.metrics = Metrics()
         shapes = Shapes(shipped().endpoints, (route.pattern.text for route in config.table.routes))
         self.misroutes = Misroutes(
@@ -130,10 +131,11 @@ class Application:
             settings=settings.health,
             states=self.states,
             pool=self.pool,
+            checks=Checks(pool=self.pool, judge=self._judge, book=self.names),
         )
         self.ticker = Ticker(
             loop,
-            every_tick=[self.deadlines.tick],
+            every_tick=[self.deadlines.tick, self.context.departures.tick],
             every_second=[
                 self.pool.expire,
                 self.names.tick,
@@ -177,6 +179,7 @@ class Application:
     def _note_change(self, state: EndpointState) -> None:
         say_change(state)
         if not state.up:
+            self.pool.drop_idle(state.name)
             self.discovery.endpoint_failed(state.name)
 
     def _forget_gone(self) -> None:
@@ -265,7 +268,8 @@ class Application:
 
 def say_change(state: EndpointState) -> None:
     """One line for an endpoint that went up or down."""
-    say(f"endpoint {state.name} is {'up' if state.up else f'down: {state.reason}'}")
+    by = f", says a {state.brought_back}" if state.brought_back else ""
+    say(f"endpoint {state.name} is {f'up{by}' if state.up else f'{state.word}: {state.reason}'}")
 
 
 def say(line: str) -> None:

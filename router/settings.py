@@ -87,14 +87,24 @@ class Health:
     """How endpoints are watched, in seconds.
 
     Without a path a TCP connect is the check, as HAProxy's `check`; with one, a GET that must
-    answer 2xx. An endpoint with a request just answered is not asked.
+    answer 2xx.
     """
 
     path: str | None = None
     interval: float = 2.0
-    """HAProxy `inter` default."""
+    """HAProxy `inter` default. One that is not up is asked every second, if that is sooner."""
 
     timeout: float = 2.0
+    """For an answer; one that is later has failed the check."""
+
+    rise: int = 2
+    """Checks in a row that bring an endpoint back: HAProxy `rise` default."""
+
+    fall: int = 3
+    """Checks in a row that take an endpoint down: HAProxy `fall` default. Whoever refuses is down at once."""
+
+    jitter: float = 0.2
+    """Up to so much is added to each interval by chance, as nginx Plus `jitter`: a tenth of the interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,12 +126,20 @@ class Endpoint:
     address: Address | DnsAddress
     weight: int = 1
     instance: str | None = None
+    max_fails: int = 1
+    """Requests that fail within `fail_timeout` before it is out, 0 for never: as nginx `max_fails`."""
+
+    fail_timeout: float = 10.0
+    """Seconds that it is out then, before one request tries it: as nginx `fail_timeout`."""
+
     source: Source | None = field(default=None, compare=False)
     name: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.weight < 1:
             raise ValueError(f"weight {self.weight} is not a positive number")
+        if self.max_fails < 0 or self.fail_timeout <= 0:
+            raise ValueError("max_fails is not below 0, and fail_timeout above it")
         object.__setattr__(self, "name", str(self.address))
 
 

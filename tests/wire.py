@@ -210,7 +210,9 @@ class Proxy:
         self.deadlines = Deadlines()
         self.changes: list[tuple[str, bool, str]] = []
         self.states = EndpointStates(
-            lambda: self.now, lambda state: self.changes.append((state.name, state.up, state.reason))
+            lambda: self.now,
+            lambda state: self.changes.append((state.name, state.up, state.reason)),
+            clock=lambda: self.now,
         )
         self.pool = Pool(
             loop=asyncio.get_running_loop(),

@@ -62,6 +62,7 @@ class _Admin:
             log_dropped=state.log_dropped,
             resolutions=state.resolutions,
             closed_connections=state.closed_connections,
+            watched=state.endpoints_watched,
         )
         self._registry = new_registry(collector)
 

@@ -100,4 +100,5 @@ def _address(text: str) -> str:
 def _endpoints(state: AdminState, explanation: Explanation) -> list[dict[str, object]]:
     if explanation.upstream is None:
         return []
-    return [asdict(live_state(state, endpoint)) for endpoint in explanation.upstream.endpoints]
+    upstream = explanation.upstream
+    return [asdict(live_state(state, endpoint, upstream)) for endpoint in upstream.endpoints]

@@ -10,7 +10,7 @@ from router.observe.misroutes import Misroutes
 from router.routing.snapshot import Snapshot
 from router.settings import Config
 from router.upstream.discovery import NameState
-from router.upstream.state import EndpointStates
+from router.upstream.state import EndpointState, EndpointStates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class AdminState:
     def endpoints_up(self) -> list[tuple[str, str, bool]]:
         """Upstream, endpoint and whether it is up, for every endpoint of every upstream."""
         return [
-            (upstream.name, endpoint.name, self.states.is_up(endpoint))
+            (upstream.name, endpoint.name, self.states.serves(endpoint, upstream))
             for upstream in self.snapshot().table.upstreams.values()
             for endpoint in upstream.endpoints
         ]
@@ -55,5 +55,14 @@ class AdminState:
         return [
             upstream.name
             for upstream in self.snapshot().table.upstreams.values()
-            if not any(map(self.states.is_up, upstream.endpoints))
+            if not any(self.states.serves(endpoint, upstream) for endpoint in upstream.endpoints)
         ]
+
+    def endpoints_watched(self) -> list[EndpointState]:
+        """The state of every endpoint once, however many upstreams it is in."""
+        endpoints = (
+            endpoint
+            for upstream in self.snapshot().table.upstreams.values()
+            for endpoint in upstream.endpoints
+        )
+        return [self.states.state(each) for each in {each.name: each for each in endpoints}.values()]

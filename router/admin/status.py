@@ -15,16 +15,28 @@ from router.table import Endpoint, Route, Upstream
 class EndpointStatus:
     """One endpoint of one upstream; its numbers count all upstreams that it is in.
 
-    `since` and `checked` are seconds since 1970, `checked` None where no health check has ended;
-    `reason` says why it is down.
+    `up` tells whether it gets its part of the upstream's requests, `state` is `up`, `failing`, `out` (of
+    requests that failed) or `down` (says a health check). `since` and `checked` are seconds since 1970 of the
+    last change of it and of the last health check, `checked` None where none has ended; `reason` says why it
+    is out or down. `fails` count against `max_fails` now, `tried_in` is in how many seconds a request may try
+    one that is out, None where one may be sent; `brought_back` is who brought it back last: `check`,
+    `request` or empty. The other numbers count since the start, `failures` those of requests.
     """
 
     endpoint: str
     instance: str | None
     up: bool
+    state: str
     since: float
     checked: float | None
     reason: str
+    fails: int
+    max_fails: int
+    tried_in: float | None
+    brought_back: str
+    changes: int
+    checks_passed: int
+    checks_failed: int
     in_flight: int
     requests: int
     failures: int
@@ -165,16 +177,24 @@ def is_ready(state: AdminState) -> bool:
     return not state.draining() and not state.upstreams_down()
 
 
-def live_state(state: AdminState, endpoint: Endpoint) -> EndpointStatus:
-    """What is known of one endpoint now."""
+def live_state(state: AdminState, endpoint: Endpoint, upstream: Upstream) -> EndpointStatus:
+    """What is known of one endpoint of that upstream now."""
     live = state.states.state(endpoint)
     return EndpointStatus(
         endpoint=endpoint.name,
         instance=endpoint.instance,
-        up=live.up,
+        up=state.states.serves(endpoint, upstream),
+        state=live.word,
         since=live.since,
         checked=live.checked or None,
         reason=live.reason,
+        fails=live.fails,
+        max_fails=endpoint.max_fails,
+        tried_in=state.states.out_for(endpoint),
+        brought_back=live.brought_back,
+        changes=live.changes,
+        checks_passed=live.checks_passed,
+        checks_failed=live.checks_failed,
         in_flight=live.in_flight,
         requests=live.requests,
         failures=live.failures,
@@ -185,7 +205,7 @@ def _upstream(state: AdminState, upstream: Upstream) -> UpstreamStatus:
     return UpstreamStatus(
         upstream=upstream.name,
         policy=upstream.policy.kind.value,
-        endpoints=tuple(live_state(state, endpoint) for endpoint in upstream.endpoints),
+        endpoints=tuple(live_state(state, endpoint, upstream) for endpoint in upstream.endpoints),
     )
 
 

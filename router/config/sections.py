@@ -12,7 +12,7 @@ from router.config.listeners import admin_addresses, listeners
 from router.config.nodes import Items, Node
 from router.config.proxies import trusted_proxies
 from router.config.resolver import resolver
-from router.config.values import address, seconds, short, word
+from router.config.values import address, seconds, short, whole, word
 from router.settings import ClosedListener, Guard, Health, Listener, Settings, Timeouts
 from router.table import Address, TcpAddress
 
@@ -20,6 +20,7 @@ OPENABLE = ("/_synapse/admin", "/_synapse/mas")
 """The closed prefixes that a file may open."""
 
 _REPLICATION = "/_synapse/replication"
+_HEALTH = tuple(field.name for field in dataclasses.fields(Health))
 _TIMEOUTS = tuple(field.name for field in dataclasses.fields(Timeouts))
 
 
@@ -95,11 +96,13 @@ def _timeouts(node: Node | None, findings: Findings) -> Timeouts:
 
 
 def _health(node: Node | None, findings: Findings) -> Health:
-    fields = mapping(node, ("path", "interval", "timeout"), findings, "`health`")
+    fields = mapping(node, _HEALTH, findings, "`health`")
     default = Health()
     if fields is None:
         return default
     path, interval, timeout = fields.get("path"), fields.get("interval"), fields.get("timeout")
+    rise, fall, jitter = fields.get("rise"), fields.get("fall"), fields.get("jitter")
+    spread = seconds(jitter, findings, "`jitter`", zero=True) if jitter else None
     scalar = word(path, findings, "`path`") if path else None
     if scalar and not (scalar.text.startswith("/") and scalar.text.isascii() and scalar.text.isprintable()):
         findings.add(
@@ -112,6 +115,9 @@ def _health(node: Node | None, findings: Findings) -> Health:
         path=scalar.text if scalar else None,
         interval=(interval and seconds(interval, findings, "`interval`")) or default.interval,
         timeout=(timeout and seconds(timeout, findings, "`timeout`")) or default.timeout,
+        rise=(rise and whole(rise, findings, "`rise`", least=1)) or default.rise,
+        fall=(fall and whole(fall, findings, "`fall`", least=1)) or default.fall,
+        jitter=default.jitter if spread is None else spread,
     )
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from router.config.fields import Fields, mapping
 from router.config.findings import Findings, Related
 from router.config.nodes import Entry, Mapping, Node, Scalar
-from router.config.values import choice, endpoint_address, kind_of, short, whole, word
+from router.config.values import choice, endpoint_address, kind_of, seconds, short, whole, word
 from router.table import Address, DnsAddress, Endpoint, HashKey, Policy, PolicyKind, TcpAddress, Upstream
 
 POLICIES = MappingProxyType({kind.value: kind.name for kind in PolicyKind})
@@ -22,6 +22,9 @@ KEYS = MappingProxyType(
         "header": "a header field",
     }
 )
+
+NGINX_FAILS = (1, 10.0)
+"""`max_fails` and `fail_timeout` of an endpoint that says neither: nginx's defaults."""
 
 MOST_WEIGHT = 256
 """HAProxy's bound; a consistent hash keeps 160 points for each unit of weight."""
@@ -193,12 +196,13 @@ def _endpoints(fields: Fields, key: Scalar, findings: Findings) -> tuple[Endpoin
 def _endpoint(node: Node, findings: Findings) -> Endpoint | None:
     weight: int | None = 1
     instance: str | None = None
+    fails, timeout = NGINX_FAILS
     place: Node | None = node
     fields: Fields | None = None
     if not isinstance(node, Scalar):
         fields = mapping(
             node,
-            ("address", "weight", "instance"),
+            ("address", "weight", "instance", "max_fails", "fail_timeout"),
             findings,
             "an endpoint",
             fix="write `127.0.0.1:8101` or `{address: 127.0.0.1:8101, weight: 2}`",
@@ -211,6 +215,7 @@ def _endpoint(node: Node, findings: Findings) -> Endpoint | None:
         named = fields.get("instance")
         scalar = word(named, findings, "`instance`") if named else None
         instance = name(scalar, findings, "an instance") if scalar else None
+        fails, timeout = _passive_health(fields, findings)
     where = endpoint_address(place, findings, "an endpoint") if place else None
     if where is None or weight is None or place is None:
         return None
@@ -219,7 +224,26 @@ def _endpoint(node: Node, findings: Findings) -> Endpoint | None:
     if isinstance(where, TcpAddress) and where.port == 0:
         findings.add("S013", "an endpoint has no port 0", place.source, fix="write the worker's port")
         return None
-    return Endpoint(address=where, weight=weight, instance=instance, source=place.source)
+    return Endpoint(
+        address=where,
+        weight=weight,
+        instance=instance,
+        max_fails=fails,
+        fail_timeout=timeout,
+        source=place.source,
+    )
+
+
+def _passive_health(fields: Fields, findings: Findings) -> tuple[int, float]:
+    fails, timeout = NGINX_FAILS
+    written = fields.get("max_fails")
+    if written is not None:
+        count = whole(written, findings, "`max_fails`", least=0)
+        fails = fails if count is None else count
+    written = fields.get("fail_timeout")
+    if written is not None:
+        timeout = seconds(written, findings, "`fail_timeout`") or timeout
+    return fails, timeout
 
 
 def _fits_dns(where: DnsAddress, fields: Fields, findings: Findings) -> bool:

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from router.observe.metrics import Histogram, Metrics, RouteCounters
 from router.observe.misroutes import Misroutes
+from router.upstream.state import EndpointState
 
 EndpointUp = tuple[str, str, bool]
 """An upstream's name, an endpoint's name, and whether it is up."""
@@ -29,7 +30,7 @@ class RouterCollector(Collector):
     `endpoints` gives every endpoint of every upstream with whether it is up, `open_connections` the
     clients' connections, `log_dropped` the access log's `dropped`, `digest` the configuration's,
     `resolutions` how often each name was asked for, `closed_connections` the connections of clients
-    that a limit ended, by reason.
+    that a limit ended, by reason, `watched` the state of each endpoint.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class RouterCollector(Collector):
         log_dropped: Callable[[], int],
         resolutions: Callable[[], Iterable[Resolution]] = tuple,
         closed_connections: Callable[[], Mapping[str, int]] = dict,
+        watched: Callable[[], Iterable[EndpointState]] = tuple,
     ) -> None:
         self._metrics = metrics
         self._misroutes = misroutes
@@ -54,6 +56,7 @@ class RouterCollector(Collector):
         self._log_dropped = log_dropped
         self._resolutions = resolutions
         self._closed_connections = closed_connections
+        self._watched = watched
 
     def collect(self) -> Iterator[Metric]:
         """All families, with those that have no series yet."""
@@ -69,6 +72,7 @@ class RouterCollector(Collector):
         for upstream, endpoint, is_up in self._endpoints():
             up.add_metric((upstream, endpoint), int(is_up))
         yield up
+        yield from self._health()
         resolutions = CounterMetricFamily(
             "router_resolutions",
             "Questions for names of endpoints, by whether they were answered.",
@@ -134,6 +138,27 @@ class RouterCollector(Collector):
             for reason, count in counters.errors.items():
                 family.add_metric((route, reason), count)
         return family
+
+    def _health(self) -> Iterator[Metric]:
+        checks = CounterMetricFamily(
+            "router_endpoint_checks", "Health checks that have ended.", labels=("endpoint", "result")
+        )
+        changes = CounterMetricFamily(
+            "router_endpoint_changes",
+            "How often the endpoint was taken out, by requests or checks, or brought back.",
+            labels=("endpoint",),
+        )
+        since = GaugeMetricFamily(
+            "router_endpoint_last_change_timestamp_seconds",
+            "When that was last, or when the endpoint was first seen.",
+            labels=("endpoint",),
+        )
+        for state in self._watched():
+            checks.add_metric((state.name, "passed"), state.checks_passed)
+            checks.add_metric((state.name, "failed"), state.checks_failed)
+            changes.add_metric((state.name,), state.changes)
+            since.add_metric((state.name,), state.since)
+        yield from (checks, changes, since)
 
     def _wrong_processes(self) -> Iterator[Metric]:
         unrecognized = CounterMetricFamily(

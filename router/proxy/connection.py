@@ -5,12 +5,13 @@
        └── no head can come of it ────────────────────────> lingering
 
 Reading is paused only for the body's own backpressure and beyond `PIPELINE_LIMIT`: while it is
-paused, uvloop does not tell that the client has left.
+paused, uvloop does not tell that the client has left, and `Departures` has to look.
 """
 
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Callable
 from typing import cast
 
@@ -50,6 +51,14 @@ LINGER = 5.0
 
 LINGER_LONGEST = 30.0
 """Seconds after which a client that sends on and on is closed all the same (nginx `lingering_time`)."""
+
+DRAIN_IDLE = 1.0
+"""Seconds that a client has for one more request once the process is to end.
+
+Whoever closes an idle connection may cross the next request on its way; who is answered with
+`Connection: close` sends none. A second is longer than most pauses of a client that is at work, and short
+beside a restart.
+"""
 
 
 class ClientConnection(asyncio.Protocol):
@@ -141,7 +150,7 @@ class ClientConnection(asyncio.Protocol):
         if not self._closing and self._context.capacity.admit(self, self._counted_as) is not None:
             self._turn_away()
         else:
-            self.arm(self._context.settings.timeouts.head)
+            self.arm(DRAIN_IDLE if self._context.draining else self._context.settings.timeouts.head)
 
     @property
     def _counted_as(self) -> str:
@@ -240,7 +249,7 @@ class ClientConnection(asyncio.Protocol):
         self._minor = message.minor
         self._head_only = message.method == "HEAD"
         self._requests_left -= 1
-        self._keep_alive = message.keep_alive and self._requests_left > 0 and not self._context.draining
+        self._keep_alive = message.keep_alive and self._requests_left > 0
         self.wants_payload = message.minor == 0
         self._body_remaining = message.content_length
         self._scanner = ChunkScanner(BadRequest) if message.chunked else None
@@ -302,13 +311,14 @@ class ClientConnection(asyncio.Protocol):
             owner, context.deadlines, context.settings.timeouts, client=(transport, self), worker=worker
         )
         context.deadlines.disarm(self)
+        context.departures.forget(self)
         early, self._buffer = self._buffer, b""
         self._write(head)
         tunnel.open(early, rest, client_full=self._writing_paused)
 
     def send_head(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
         """Begins the answer; the connection ends with it where the client still sends, or wants it so."""
-        if self._reading_body or (message.until_close and not message.no_body):
+        if self._reading_body or self._context.draining or (message.until_close and not message.no_body):
             self._keep_alive = False
         unchunk = self.wants_payload and message.chunked
         if self._minor == 0:
@@ -333,7 +343,7 @@ class ClientConnection(asyncio.Protocol):
         return self._send_reply(*error_reply(error, close=not self._keep_alive))
 
     def _end_with_answer(self) -> None:
-        if self._reading_body or self._minor == 0:
+        if self._reading_body or self._context.draining or self._minor == 0:
             self._keep_alive = False
 
     def _send_reply(self, head: bytes, body: bytes) -> int:
@@ -361,7 +371,7 @@ class ClientConnection(asyncio.Protocol):
             self.arm(self._context.settings.timeouts.send)
             return
         self.resume()
-        self.arm(self._context.settings.timeouts.idle)
+        self.arm(DRAIN_IDLE if self._context.draining else self._context.settings.timeouts.idle)
         if self._buffer:
             self._serve()
 
@@ -396,12 +406,23 @@ class ClientConnection(asyncio.Protocol):
         if not self._reading_paused and self._transport is not None and not self._transport.is_closing():
             self._reading_paused = True
             self._transport.pause_reading()
+            self._context.departures.watch(self)
 
     def resume(self) -> None:
         """Reads again."""
         if self._reading_paused and self._transport is not None and not self._transport.is_closing():
             self._reading_paused = False
             self._transport.resume_reading()
+            self._context.departures.forget(self)
+
+    def fileno(self) -> int:
+        """The socket's descriptor, -1 where it is closed."""
+        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        return sock.fileno() if sock is not None else -1
+
+    def on_departure(self) -> None:
+        """The client has left while it was not read."""
+        self.cut()
 
     def arm(self, seconds: float) -> None:
         """Sets the connection's one deadline."""
@@ -415,8 +436,15 @@ class ClientConnection(asyncio.Protocol):
             self._exchange.on_deadline()
         elif self._head_begun:
             self._refuse_head(self._buffer, RequestTimeout("the rest of the head did not come in time"))
+        elif self._has_unread():
+            self.arm(DRAIN_IDLE)  # it has asked at the last moment, and is about to be read
         else:
             self._close()
+
+    def _has_unread(self) -> bool:
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def _judge_slow_reader(self) -> None:
         transport = self._transport
@@ -436,8 +464,14 @@ class ClientConnection(asyncio.Protocol):
             self.cut()
 
     def cut(self, error: type[ProxyError] = ClientGone) -> None:
-        """Resets the connection and ends the exchange under way, which had the client to go on."""
+        """Resets the connection and ends the exchange under way, which had the client to go on.
+
+        Where there is none, and nothing of an answer is left to send, the connection just ends.
+        """
         exchange = self._exchange
+        if self.is_idle and not self._writing_paused and self._transport is not None:
+            self._transport.close()
+            return
         self.abort()
         if exchange is not None:
             exchange.on_client_gone(error)
@@ -476,12 +510,12 @@ class ClientConnection(asyncio.Protocol):
             exchange.on_client_gone()
         self._context.deadlines.disarm(self)
         self._context.capacity.leave(self, self._counted_as)
+        self._context.departures.forget(self)
         self._forget(self)
 
     def drain(self) -> None:
-        """Ends the connection now if it is idle, else with its next answer."""
-        self._keep_alive = False
+        """Ends with the next answer whose head is not sent yet; an idle client has `DRAIN_IDLE` to ask."""
         if self._lingering:
             self._forget(self)
-        elif self.is_idle:
-            self._close()
+        elif self.is_idle and not self._writing_paused:
+            self.arm(DRAIN_IDLE)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from router.proxy.capacity import Capacity
 from router.proxy.deadlines import Deadlines
+from router.proxy.departures import Departures
 from router.proxy.record import ExchangeRecord
 from router.proxy.trust import Trust
 from router.routing.snapshot import Snapshot
@@ -26,7 +27,7 @@ class Observer(Protocol):
 
 
 class ProxyContext:
-    """The process's snapshot, endpoints, connections and how many there may be, deadlines and observer.
+    """The process's snapshot, endpoints, connections and how many, paused clients, deadlines and observer.
 
     `snapshot` is assigned anew by a reload; an exchange reads it once.
     """
@@ -35,6 +36,7 @@ class ProxyContext:
         "capacity",
         "clock",
         "deadlines",
+        "departures",
         "draining",
         "observer",
         "pool",
@@ -65,4 +67,5 @@ class ProxyContext:
         self.capacity = capacity
         self.observer = observer
         self.clock = clock
+        self.departures = Departures()
         self.draining = False

@@ -1,7 +1,7 @@
 """One request from its head to its end: the record of it, and the state that drives it.
 
     decided ──> connecting ──> sent ──> answering ──> ended
-       │            │  ^         │ lost before a byte of an answer, and may be repeated
+       │            │  ^         │ lost, or late, before a byte of an answer, and may be repeated
        │            └──┴─────────┘ refused, or out of time: the next candidate
        └── refused here ──────────────────────────────> ended
 
@@ -71,7 +71,7 @@ class Exchange(ExchangeRecord):
 
     `_candidate` counts those given up, `_held` is what is at hand of the request's body, `_held_whole`
     whether that is all of it so far. `_continue` tells whether a 100 is waited for, `_lost_by` is the first
-    endpoint that closed without an answer.
+    endpoint that did not answer what it was sent.
     """
 
     __slots__ = (
@@ -178,6 +178,8 @@ class Exchange(ExchangeRecord):
         context = self._context
         self.endpoint = endpoint
         self.attempts += 1
+        if context.states.troubled:
+            context.states.begin_attempt(endpoint)
         connection = None if fresh else context.pool.take(endpoint)
         if connection is not None:
             self.on_connected(connection)
@@ -218,19 +220,15 @@ class Exchange(ExchangeRecord):
         if isinstance(error, OutOfResources):
             self._fail(error)
             return
-        states = self._context.states
-        states.mark_down(endpoint, error.message)
-        states.state(endpoint).failures += 1
-        if not any(map(states.is_up, decision.upstream.endpoints)) and type(error) is ConnectFailed:
-            self._fail(NoEndpointAvailable(f"no endpoint of {decision.upstream.name} is up any more"))
-            return
+        self._note_failure(endpoint, error, unreachable=True)
         self._try_next(error)
 
     def _try_next(self, error: UpstreamError) -> None:
         assert isinstance(self.decision, Forward)  # noqa: S101 - only what is forwarded has attempts
         self._candidate += 1
         if self._candidate < len(self.decision.candidates):
-            self._attempt(self.decision.candidates[self._candidate])
+            # What was lost once is not sent on a kept connection again: that may be as stale.
+            self._attempt(self.decision.candidates[self._candidate], fresh=self._lost_by is not None)
         else:
             self._fail(error)
 
@@ -254,6 +252,15 @@ class Exchange(ExchangeRecord):
         due = self._body_due + size / rate
         self._body_due = min(due, now + context.settings.timeouts.body)
         return now > due
+
+    def _note_failure(
+        self, endpoint: Endpoint, error: UpstreamError, *, counts: bool = True, unreachable: bool = False
+    ) -> None:
+        """As in nginx, it counts if no answer had begun, and not against the only endpoint of an upstream."""
+        assert isinstance(self.decision, Forward)  # noqa: S101 - only what is forwarded has attempts
+        counts = counts and not self._response_begun and len(self.decision.upstream.endpoints) > 1
+        states = self._context.states
+        states.attempt_failed(endpoint, error.message, counts=counts, unreachable=unreachable)
 
     def on_body(self, data: bytes) -> None:
         """A piece of the request's body, framed as the head says."""
@@ -335,6 +342,8 @@ class Exchange(ExchangeRecord):
             return
         self._response_begun = True
         self._held.clear()
+        if self._context.states.troubled:
+            self._note_answer()
         self.first_byte = self._context.clock()
         self.status = message.status
         self.bytes_out = len(body)
@@ -342,6 +351,11 @@ class Exchange(ExchangeRecord):
             self.opening = opening_of(message, body, unchunked=client.wants_payload)
         client.send_head(message, head, body)
         self._arm(self._context.settings.timeouts.read)
+
+    def _note_answer(self) -> None:
+        assert isinstance(self.decision, Forward) and self.endpoint is not None  # noqa: S101, PT018 - as above
+        if len(self.decision.upstream.endpoints) > 1:
+            self._context.states.attempt_answered(self.endpoint)
 
     def on_response_body(self, data: bytes) -> None:
         """Passes a piece of the answer on."""
@@ -371,19 +385,20 @@ class Exchange(ExchangeRecord):
         self._leave_connection()
         if connection is None or self._client is None:
             return
-        self._context.states.state(connection.endpoint).failures += 1
+        closed_under_us = isinstance(error, UpstreamAborted) and connection.reused and not connection.answered
+        self._note_failure(connection.endpoint, error, counts=not closed_under_us)
         if not self._may_repeat(error, connection):
             self._fail(error)
             return
         first, self._lost_by = self._lost_by, connection.endpoint
-        if connection.reused and first is None:
+        if closed_under_us and first is None:
             self._attempt(connection.endpoint, fresh=True)
         else:
             self._try_next(error)
 
     def _may_repeat(self, error: UpstreamError, connection: UpstreamConnection) -> bool:
         return (
-            isinstance(error, UpstreamAborted)
+            isinstance(error, UpstreamAborted | UpstreamTimeout)
             and self._lost_by in (None, connection.endpoint)
             and not connection.answered
             and self._held_whole
@@ -438,7 +453,13 @@ class Exchange(ExchangeRecord):
         elif not self._request_done and not self._upstream_full and not self._response_begun:
             self._fail(RequestTimeout("the rest of the body did not come in time"))
         else:
-            self._fail(UpstreamTimeout(f"{name} did not answer in time"))
+            self._give_up_on_worker(UpstreamTimeout(f"{name} did not answer in time"))
+
+    def _give_up_on_worker(self, error: UpstreamTimeout) -> None:
+        connection = self._connection
+        if connection is not None:
+            self.on_upstream_error(error)
+            connection.abort()
 
     def _ask_for_body(self) -> None:
         # A worker that waits for the body and a client that waits for the 100 would wait for ever.

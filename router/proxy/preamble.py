@@ -8,6 +8,7 @@ from typing import cast
 
 from router.errors import BadPreamble, ClientGone, ProxyError
 from router.http1.proxy_protocol import read_preamble
+from router.proxy.connection import DRAIN_IDLE
 from router.proxy.context import ProxyContext
 from router.proxy.record import ExchangeRecord
 
@@ -43,7 +44,8 @@ class PreambleReader(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self._peer = str(peer[0])
-        self._context.deadlines.arm(self, self._context.settings.timeouts.head)
+        timeouts = self._context.settings.timeouts
+        self._context.deadlines.arm(self, DRAIN_IDLE if self._context.draining else timeouts.head)
 
     @property
     def is_idle(self) -> bool:
@@ -99,8 +101,11 @@ class PreambleReader(asyncio.Protocol):
             self._transport.abort()
 
     def drain(self) -> None:
-        """Closes: no request has begun."""
-        self.cut()
+        """As an idle client, its proxy has `DRAIN_IDLE` to send what may be on its way."""
+        if self._buffer:
+            self.cut()
+        else:
+            self._context.deadlines.arm(self, DRAIN_IDLE)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """The connection is gone, from whichever side."""

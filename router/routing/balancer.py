@@ -48,7 +48,7 @@ def balancer_for(upstream: Upstream) -> Balancer:
 
 
 class Single:
-    """One endpoint: nothing to choose, and nginx neither hashes nor rotates."""
+    """One endpoint: nothing to choose, and nginx neither hashes nor rotates, nor counts what fails."""
 
     __slots__ = ("_endpoint", "_up")
 
@@ -57,8 +57,8 @@ class Single:
         self._up: Choice = (upstream.endpoints, b"", None)
 
     def choose(self, head: RequestHead, view: EndpointView) -> Choice:  # noqa: ARG002 -- the protocol's
-        """The endpoint, if it is up."""
-        return self._up if view.is_up(self._endpoint) else ((), b"", None)
+        """The endpoint, unless its health checks say that it is down."""
+        return self._up if view.passes_checks(self._endpoint) else ((), b"", None)
 
 
 class RoundRobin:

@@ -13,6 +13,9 @@ class EndpointView(Protocol):
     def is_up(self, endpoint: Endpoint) -> bool:
         """Whether requests may be sent to the endpoint now."""
 
+    def passes_checks(self, endpoint: Endpoint) -> bool:
+        """Whether requests may be sent to it as the only endpoint of its upstream."""
+
     def rotation(self, upstream: Upstream) -> tuple[int, ...]:
         """Round robin's current weights, one for each endpoint of the upstream."""
 
@@ -21,6 +24,10 @@ class EveryEndpointUp:
     """An EndpointView for when nobody watches the endpoints: all are up, and no rotation has begun."""
 
     def is_up(self, endpoint: Endpoint) -> bool:  # noqa: ARG002 - the protocol's name for it
+        """Always."""
+        return True
+
+    def passes_checks(self, endpoint: Endpoint) -> bool:  # noqa: ARG002 - the protocol's name for it
         """Always."""
         return True
 

@@ -11,7 +11,7 @@ from typing import cast
 from aiohttp import web
 
 from router.errors import ClientGone, ProxyError, ShuttingDown
-from router.proxy.connection import ClientConnection
+from router.proxy.connection import DRAIN_IDLE, ClientConnection
 from router.proxy.context import ProxyContext
 from router.proxy.preamble import PreambleReader
 from router.proxy.replies import render
@@ -49,7 +49,7 @@ class ClientChannel(TlsChannel):
         """The handshake takes too long."""
         self.give_up("timeout")
 
-    def drain(self) -> None:
+    def make_room(self) -> None:
         """Closes: no request has begun."""
         self.give_up("closed")
 
@@ -77,6 +77,7 @@ class ProxyServer:
         self.certificates = certificates
         self._context = context
         self._empty = asyncio.Event()
+        self._drain_began = 0.0
         self.connections: set[ClientConnection | PreambleReader | ClientChannel] = set()
         context.capacity.count(self.connections)
         self.handshakes = Counter[str]()
@@ -106,7 +107,7 @@ class ProxyServer:
         channel = ClientChannel(self.certificates.wrap, serve, self._settle, plain_reply=plain_reply)
         self.connections.add(channel)
         self._empty.clear()
-        context.deadlines.arm(channel, context.settings.timeouts.head)
+        context.deadlines.arm(channel, DRAIN_IDLE if context.draining else context.settings.timeouts.head)
         return channel
 
     def _settle(self, channel: TlsChannel, reason: str) -> None:
@@ -127,15 +128,22 @@ class ProxyServer:
             self._empty.set()
 
     def pre_shutdown(self) -> None:
-        """From here on, each connection ends with its next answer, and an idle one now."""
+        """From here on, each connection ends with its next answer, and an idle one soon without."""
+        if not self._drain_began:
+            self._drain_began = self._context.clock()
         self._context.draining = True
         for connection in tuple(self.connections):
-            connection.drain()
+            if isinstance(connection, ClientChannel):
+                self._context.deadlines.arm(connection, DRAIN_IDLE)
+            else:
+                connection.drain()
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's signature
-        """Waits for the requests under way, then resets what is left."""
+        """Waits for the requests under way, at most `timeout` from `pre_shutdown` on; resets what is left."""
         if not self.connections:
             return
+        if timeout is not None:
+            timeout = max(timeout - (self._context.clock() - self._drain_began), 0.0)
         try:
             async with asyncio.timeout(timeout):
                 await self._empty.wait()

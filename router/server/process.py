@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from aiohttp import web
 
 from router.proxy.deadlines import TICK
+from router.server import backlog
 from router.server.listener import ProxyRunner, ProxyServer
 from router.server.sockets import BACKLOG
 
@@ -97,7 +98,7 @@ class Process:
         self._unlink = unlink
         self._unlink_admin = unlink_admin
         self._stopping = asyncio.Event()
-        self._drained: asyncio.Future[list[None]] | None = None
+        self._drained: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listens: the admin side first, so that whoever waits for `/ready` is answered."""
@@ -118,16 +119,23 @@ class Process:
     async def serve(self) -> None:
         """Serves until a signal, then drains.
 
-        The files of unix sockets go first: while this process drains, they may be another's already.
+        The files of unix sockets go first: while this process drains, they may be another's already. Who is
+        connected by then is served, whether this process has seen the connection or only the kernel has.
         """
         await self._stopping.wait()
         self._unlink()
-        self._drained = asyncio.gather(*(runner.cleanup() for _, runner, _ in self._listening))
+        self._drained = asyncio.create_task(self._drain())
         await asyncio.wait([self._drained])
         for server, _, _ in self._listening:
             server.cut()
         self._unlink_admin()
         await self._admin_runner.cleanup()
+
+    async def _drain(self) -> None:
+        for server, _, _ in self._listening:
+            server.pre_shutdown()
+        await backlog.empty([sock for _, _, sockets in self._listening for sock in sockets])
+        await asyncio.gather(*(runner.cleanup() for _, runner, _ in self._listening))
 
 
 async def _listen(runner: web.BaseRunner, sockets: Iterable[socket.socket]) -> None:

@@ -88,6 +88,6 @@ def _expanded(upstream: Upstream, found: Mapping[DnsAddress, tuple[Found, ...]])
         for each in several:
             if str(each.address) not in written:
                 weight = endpoint.weight * each.weight
-                made = Endpoint(address=each.address, weight=weight, source=endpoint.source)
+                made = replace(endpoint, address=each.address, weight=weight)
                 endpoints.setdefault(made.name, made)
     return replace(upstream, endpoints=tuple(endpoints.values()))

@@ -1,104 +1,28 @@
-"""Health checks: each endpoint is asked by the same guarded way that requests take."""
+"""Health checks: when each endpoint is asked, and what its answers, or their absence, come to."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import random
+from collections.abc import Callable, Iterable
 
-from router.errors import ConnectFailed, OutOfResources, UpstreamError
-from router.http1.responses import ResponseMessage
 from router.settings import Health
-from router.table import DnsAddress, Endpoint, UnixAddress
-from router.upstream.connection import UpstreamConnection
+from router.table import DnsAddress, Endpoint
+from router.upstream.check import CheckFailed, Checks, NotAsked
 from router.upstream.pool import Pool
 from router.upstream.state import EndpointStates
 
-DOWN_INTERVAL = 1.0
-"""Seconds between two checks of an endpoint that is down: a worker that is back serves soon."""
-
-
-PATIENCE = 3
-"""Checks in a row without an answer in time before an endpoint is down (HAProxy `fall` default).
-
-A busy Synapse may take seconds to answer; to move its users to the others then would make those busy too.
-Whoever refuses a connection, or answers something else, is down at once.
-"""
-
-
-class Probe:
-    """One check: connects, asks where there is a path to ask, and holds the verdict.
-
-    `verdict` becomes the reason why the endpoint is down, empty where it is up, None where it could not
-    be asked for want of our own.
-    """
-
-    __slots__ = ("_connection", "_path", "verdict")
-
-    def __init__(self, path: str | None, verdict: asyncio.Future[str | None]) -> None:
-        self._path = path
-        self._connection: UpstreamConnection | None = None
-        self.verdict = verdict
-
-    def _decide(self, reason: str | None) -> None:
-        if not self.verdict.done():
-            self.verdict.set_result(reason)
-
-    def close(self) -> None:
-        """Ends the connection, which never becomes one of the pool's."""
-        if self._connection is not None:
-            self._connection.abort()
-            self._connection = None
-
-    def on_connected(self, connection: UpstreamConnection) -> None:
-        """An open connection is the answer, or the way to ask for one."""
-        self._connection = connection
-        if self._path is None:
-            self._decide("")
-            self.close()
-            return
-        endpoint = connection.endpoint
-        host = "localhost" if isinstance(endpoint.address, UnixAddress) else endpoint.name
-        head = f"GET {self._path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        connection.send(head.encode("ascii"), method="GET", decode=False, sink=self)
-        connection.end_request()
-
-    def on_connect_failed(self, error: ConnectFailed) -> None:
-        """Nobody listens, or nobody could be asked."""
-        self._decide(None if isinstance(error, OutOfResources) else error.message)
-
-    def on_response(self, message: ResponseMessage, head: bytes, body: bytes) -> None:  # noqa: ARG002 - a sink's signature
-        """2xx is up."""
-        self._decide("" if 200 <= message.status < 300 else f"{self._path} answered {message.status}")
-        self.close()
-
-    def on_upstream_error(self, error: UpstreamError) -> None:
-        """The endpoint listens, but does not answer."""
-        self._decide(error.message)
-
-    def on_switch(self, message: ResponseMessage, head: bytes, rest: bytes) -> None:
-        """Nobody asked for that, and it is not 2xx."""
-        self.on_response(message, head, rest)
-
-    def on_informational(self, message: ResponseMessage, head: bytes) -> None:
-        """Of no interest here, like the rest of the answer."""
-
-    def on_response_body(self, data: bytes) -> None:
-        """Of no interest here."""
-
-    def on_response_end(self) -> None:
-        """Of no interest here."""
-
-    def on_upstream_paused(self) -> None:
-        """Of no interest here."""
-
-    def on_upstream_resumed(self) -> None:
-        """Of no interest here."""
+SOONER = 1.0
+"""Seconds between two checks of an endpoint that is not up: a worker that is back serves soon."""
 
 
 class HealthChecker:
-    """Asks every endpoint again and again, one task for each address; a `dns:` is none before it is found."""
+    """Asks every endpoint again and again, one task for each address; a `dns:` is none before it is found.
 
-    __slots__ = ("_endpoints", "_late", "_pool", "_settings", "_states", "_tasks")
+    `chance` gives numbers from 0 up to 1.
+    """
+
+    __slots__ = ("_chance", "_checks", "_endpoints", "_pool", "_settings", "_states", "_tasks")
 
     def __init__(
         self,
@@ -107,12 +31,15 @@ class HealthChecker:
         settings: Health,
         states: EndpointStates,
         pool: Pool,
+        checks: Checks,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._endpoints = _to_ask(endpoints)
         self._settings = settings
         self._states = states
         self._pool = pool
-        self._late: dict[str, int] = {}
+        self._checks = checks
+        self._chance = chance
         self._tasks: dict[str, asyncio.Task[None]] | None = None
 
     async def check_all(self) -> None:
@@ -120,36 +47,31 @@ class HealthChecker:
         await asyncio.gather(*(self.check(endpoint) for endpoint in self._endpoints.values()))
 
     async def check(self, endpoint: Endpoint) -> None:
-        """Asks one endpoint and notes what it says."""
-        up = self._states.is_up(endpoint)
-        known = up and self._settings.path is None and self._pool.has_connection(endpoint)
-        reason = "" if known else await self._ask(endpoint)
-        if reason is None:
-            return
-        self._states.mark_checked(endpoint)
-        if reason:
-            self._states.mark_down(endpoint, reason)
-        else:
-            self._states.mark_up(endpoint)
+        """Asks one endpoint and notes what it says.
 
-    async def _ask(self, endpoint: Endpoint) -> str | None:
-        timeout = self._settings.timeout
-        probe = Probe(self._settings.path, asyncio.get_running_loop().create_future())
-        connecting = self._pool.connect(endpoint, probe)
+        Whoever refuses is down at once, and so is who answers the very first check with anything but 2xx. One
+        that is late may only be busy: to move its users to the others would make those busy too.
+        """
+        states, settings = self._states, self._settings
+        first = not states.state(endpoint).checked
         try:
-            async with asyncio.timeout(timeout):
-                verdict = await probe.verdict
+            if not self._is_known(endpoint):
+                await self._checks.make(endpoint, settings.path, settings.timeout)
+        except NotAsked:
+            return
         except TimeoutError:
-            late = self._late[endpoint.name] = self._late.get(endpoint.name, 0) + 1
-            if late < PATIENCE and self._states.is_up(endpoint):
-                return None
-            return f"{endpoint.name}: no answer within {timeout:g} s, {late} times in a row"
+            reason = f"{endpoint.name}: no answer within {settings.timeout:g} s"
+            states.check_failed(endpoint, reason, settings, at_once=False)
+        except CheckFailed as failed:
+            states.check_failed(endpoint, str(failed), settings, at_once=failed.refused or first)
         else:
-            self._late.pop(endpoint.name, None)
-            return verdict
-        finally:
-            connecting.cancel()
-            probe.close()
+            states.check_passed(endpoint, settings)
+
+    def _is_known(self, endpoint: Endpoint) -> bool:
+        """Whether an open connection shows what a connect would; not that of a worker that takes no other."""
+        state = self._states.state(endpoint)
+        shows = self._settings.path is None and self._pool.has_connection(endpoint)
+        return state.up and not state.unreachable and shows
 
     def start(self) -> None:
         """Begins to ask for good."""
@@ -163,19 +85,22 @@ class HealthChecker:
             return
         for name in self._tasks.keys() - self._endpoints.keys():
             self._tasks.pop(name).cancel()
-            self._late.pop(name, None)
         for name, endpoint in self._endpoints.items():
             if name not in self._tasks:
                 self._tasks[name] = asyncio.create_task(self._watch(endpoint, at_once=name not in known))
 
     async def _watch(self, endpoint: Endpoint, *, at_once: bool) -> None:
-        if at_once:
-            await self.check(endpoint)
+        """The first interval is cut by chance: whoever starts together is not in step."""
+        wait = 0.0 if at_once else self._settings.interval * self._chance()
         while True:
-            up = self._states.state(endpoint).up
-            interval = self._settings.interval
-            await asyncio.sleep(interval if up else min(interval, DOWN_INTERVAL))
+            await asyncio.sleep(wait)
             await self.check(endpoint)
+            wait = self._interval(up=self._states.state(endpoint).up)
+
+    def _interval(self, *, up: bool) -> float:
+        settings = self._settings
+        interval = settings.interval if up else min(settings.interval, SOONER)
+        return interval + settings.jitter * self._chance()
 
     async def stop(self) -> None:
         """Asks no more."""

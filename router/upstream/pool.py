@@ -141,6 +141,11 @@ class Pool:
             if connection in self._idle.get(name, ()):
                 connection.abort()
 
+    def drop_idle(self, name: str) -> None:
+        """Closes the idle connections to an endpoint that does not work: it may be gone without a word."""
+        for connection in tuple(self._idle.get(name, ())):
+            connection.abort()
+
     def has_connection(self, endpoint: Endpoint) -> bool:
         """Whether any connection to where the endpoint is now is open, which shows that it is up."""
         return any(

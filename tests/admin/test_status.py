@@ -6,6 +6,7 @@ import pytest
 
 from router.admin.misroutes import RECENT
 from router.admin.status import EndpointStatus, age, is_ready, status_of, utc, why_down
+from router.settings import Health
 from tests.admin.processes import GENERIC1, GENERIC2, MAIN, NOON, Process
 from tests.observe.records import unrecognized
 
@@ -23,8 +24,7 @@ def test_a_quiet_process_is_well() -> None:
 def test_endpoints_stand_under_each_of_their_upstreams() -> None:
     process = Process()
     process.now = NOON - 60
-    process.states.mark_down(GENERIC2, "127.0.0.1:8102: connection refused")
-    process.states.mark_checked(GENERIC2)
+    process.states.check_failed(GENERIC2, "127.0.0.1:8102: connection refused", Health(), at_once=True)
     process.now = NOON
     status = status_of(process.state)
     assert [(each.upstream, each.policy) for each in status.upstreams] == [
@@ -37,9 +37,17 @@ def test_endpoints_stand_under_each_of_their_upstreams() -> None:
         endpoint="127.0.0.1:8102",
         instance="generic2",
         up=False,
+        state="down",
         since=NOON - 60,
         checked=NOON - 60,
         reason="127.0.0.1:8102: connection refused",
+        fails=0,
+        max_fails=1,
+        tried_in=None,
+        brought_back="",
+        changes=1,
+        checks_passed=0,
+        checks_failed=1,
         in_flight=0,
         requests=0,
         failures=0,
@@ -219,3 +227,25 @@ def test_a_reason_that_begins_with_the_name_is_not_given_it_twice() -> None:
 
 def test_times_are_utc() -> None:
     assert utc(NOON) == "2024-06-22 12:00:00 UTC"
+
+
+def test_who_is_out_by_requests_and_when_it_may_be_tried() -> None:
+    process = Process()
+    process.states.attempt_failed(GENERIC1, "127.0.0.1:8101 reset the connection")
+    endpoint = status_of(process.state).upstreams[1].endpoints[0]
+    assert (endpoint.up, endpoint.state, endpoint.fails, endpoint.reason) == (
+        False,
+        "out",
+        1,
+        "127.0.0.1:8101 reset the connection",
+    )
+    assert endpoint.tried_in is not None
+    assert 9 < endpoint.tried_in <= 10
+    process.states.check_passed(GENERIC1, Health(path="/health", rise=1))
+    endpoint = status_of(process.state).upstreams[1].endpoints[0]
+    assert (endpoint.up, endpoint.state, endpoint.tried_in, endpoint.brought_back) == (
+        True,
+        "up",
+        None,
+        "check",
+    )

@@ -31,6 +31,26 @@ def test_endpoints_are_read_in_their_order() -> None:
     assert upstream("{endpoints: 127.0.0.1:8101}").endpoints[0].source is not None
 
 
+def test_passive_health_is_as_in_nginx_unless_it_is_said() -> None:
+    plain, said, never = upstream(
+        "{endpoints: [127.0.0.1:1, {address: 127.0.0.1:2, max_fails: 3, fail_timeout: 500ms}, "
+        "{address: 127.0.0.1:3, max_fails: 0}]}"
+    ).endpoints
+    assert [(each.max_fails, each.fail_timeout) for each in (plain, said, never)] == [
+        (1, 10),
+        (3, 0.5),
+        (0, 10),
+    ]
+
+
+@pytest.mark.parametrize(
+    "written", ["max_fails: -1", "max_fails: many", "fail_timeout: 0s", "fail_timeout: 10"]
+)
+def test_passive_health_that_means_nothing(written: str) -> None:
+    value = written.partition(": ")[2]
+    assert marked(table(f"{{endpoints: [{{address: 127.0.0.1:8101, {written}}}]}}"), "S011") == value
+
+
 def test_endpoints_that_dns_finds_are_kept_as_written() -> None:
     read = upstream("{endpoints: ['dns:_http._tcp.synapse', {address: 'dns:worker:8008', weight: 2}]}")
     assert read.endpoints == (

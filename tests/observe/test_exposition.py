@@ -11,6 +11,9 @@ from prometheus_client.samples import Sample
 from router.observe.exposition import RouterCollector, new_registry
 from router.observe.metrics import BUCKETS, Metrics
 from router.observe.misroutes import Misroutes
+from router.settings import Health
+from router.table import Endpoint, TcpAddress
+from router.upstream.state import EndpointState, EndpointStates
 from tests.observe.records import TABLE, answered, unrecognized
 
 NAMES = {
@@ -26,6 +29,9 @@ NAMES = {
     "router_unrecognized_total": ("route", "upstream", "endpoint"),
     "router_misroutes_total": ("route", "upstream", "endpoint", "kind"),
     "router_endpoint_up": ("upstream", "endpoint"),
+    "router_endpoint_checks_total": ("endpoint", "result"),
+    "router_endpoint_changes_total": ("endpoint",),
+    "router_endpoint_last_change_timestamp_seconds": ("endpoint",),
     "router_resolutions_total": ("name", "result"),
     "router_open_connections": (),
     "router_connections_closed_total": ("reason",),
@@ -47,8 +53,16 @@ def scrape(metrics: Metrics, misroutes: Misroutes | None = None) -> str:
         log_dropped=lambda: 3,
         resolutions=lambda: [("synapse", "ok", 4), ("synapse", "failed", 1)],
         closed_connections=lambda: {"idle": 5, "connections": 0},
+        watched=lambda: [watched()],
     )
     return generate_latest(new_registry(collector)).decode()
+
+
+def watched() -> EndpointState:
+    states = EndpointStates(lambda: 1234.0)
+    endpoint = Endpoint(address=TcpAddress(host="127.0.0.1", port=8101))
+    states.check_failed(endpoint, "refused", Health(), at_once=True)
+    return states.state(endpoint)
 
 
 def noticing() -> Misroutes:
@@ -107,6 +121,11 @@ def test_values_arrive(samples: list[Sample]) -> None:
     assert value(samples, "router_endpoint_up", upstream="main", endpoint="127.0.0.1:8008") == 1
     assert value(samples, "router_endpoint_up", upstream="generic-worker", endpoint="127.0.0.1:8101") == 0
     assert value(samples, "router_resolutions_total", name="synapse", result="failed") == 1
+    name = "127.0.0.1:8101"
+    assert value(samples, "router_endpoint_checks_total", endpoint=name, result="failed") == 1
+    assert value(samples, "router_endpoint_checks_total", endpoint=name, result="passed") == 0
+    assert value(samples, "router_endpoint_changes_total", endpoint=name) == 1
+    assert value(samples, "router_endpoint_last_change_timestamp_seconds", endpoint=name) == 1234
     assert value(samples, "router_open_connections") == 7
     assert value(samples, "router_connections_closed_total", reason="idle") == 5
     assert value(samples, "router_connections_closed_total", reason="connections") == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 
 from router.settings import Limits, Settings
 from tests.dialogues import Hire, Serve
@@ -130,7 +131,8 @@ async def test_nobody_gets_the_answer_of_another(serve: Serve, workers: Hire) ->
     for worker in staff:
         hire(worker, luck)
     proxy = await serve(
-        *(worker.endpoint for worker in staff), settings=Settings(limits=Limits(body=200_000))
+        *(replace(worker.endpoint, max_fails=0) for worker in staff),
+        settings=Settings(limits=Limits(body=200_000)),
     )
     wrong: list[str] = []
     async with asyncio.timeout(30):

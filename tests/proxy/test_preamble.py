@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from router.proxy.connection import DRAIN_IDLE
 from router.settings import Listener, Settings, Timeouts, TrustedProxies
 from router.table import TcpAddress
 from tests.dialogues import Serve
@@ -114,6 +115,7 @@ async def test_a_drain_waits_for_none_of_them(proxy: Proxy) -> None:
     clients = [await proxy.connect(), await proxy.ask(V1[:20])]
     await settle()
     proxy.server.pre_shutdown()
+    await proxy.pass_time(DRAIN_IDLE)
     await proxy.server.shutdown(60)
     for client in clients:
         await client.ended()

@@ -89,6 +89,9 @@ class View:
     def is_up(self, endpoint: Endpoint) -> bool:
         return not (isinstance(endpoint.address, TcpAddress) and endpoint.address.port in self.down)
 
+    def passes_checks(self, endpoint: Endpoint) -> bool:
+        return self.is_up(endpoint)
+
     def rotation(self, upstream: Upstream) -> tuple[int, ...]:
         return self.weights.get(upstream.name, (0,) * len(upstream.endpoints))
 

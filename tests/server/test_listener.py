@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from router.proxy.connection import DRAIN_IDLE
 from tests.dialogues import Serve
 from tests.wire import PATIENCE, Proxy, settle
 from tests.worker import OK, Worker
@@ -28,6 +29,8 @@ async def test_draining_ends_the_idle_and_waits_for_the_busy(proxy: Proxy, worke
     await settle()
     proxy.server.pre_shutdown()
     draining = asyncio.create_task(proxy.server.shutdown(60))
+    await idle.silent()
+    await proxy.pass_time(DRAIN_IDLE)
     await idle.ended()
     await begun.send(GET[10:])
     third = await worker.asked()
@@ -36,10 +39,72 @@ async def test_draining_ends_the_idle_and_waits_for_the_busy(proxy: Proxy, worke
     await second.send(b"0\r\n\r\n")
     for client, end in ((waiting, LAST), (begun, LAST), (answering, b"0\r\n\r\n")):
         await client.expect(end)
+    for client in (waiting, begun):
         await client.ended()
+    await answering.silent()
+    await proxy.pass_time(DRAIN_IDLE)
+    await answering.ended()
     await draining
     assert proxy.server.connections == set()
     assert [reason for _, reason in proxy.ends] == ["", "", ""]
+
+
+@pytest.mark.parametrize("state", ["new", "idle", "answering"])
+async def test_who_may_still_ask_is_answered_and_told_to_close(
+    proxy: Proxy, worker: Worker, state: str
+) -> None:
+    """Whoever was told that the connection stays open may have the next request on its way."""
+    client = await proxy.connect()
+    if state != "new":
+        await client.send(GET)
+        peer = await worker.asked()
+        await peer.send(CHUNKED)
+        await client.expect(CHUNKED)
+        if state == "idle":
+            await peer.send(b"0\r\n\r\n")
+            await client.expect(b"0\r\n\r\n")
+    await settle()
+    proxy.server.pre_shutdown()
+    if state == "answering":
+        await peer.send(b"0\r\n\r\n")
+        await client.expect(b"0\r\n\r\n")
+    await client.send(GET)
+    if state == "new":
+        peer = await worker.accept()
+    await peer.until()
+    await peer.send(OK)
+    await client.expect(LAST)
+    await client.ended()
+    assert [reason for _, reason in proxy.ends] == [""] * len(proxy.ends)
+
+
+async def test_a_client_who_comes_while_draining_is_served_once(proxy: Proxy, worker: Worker) -> None:
+    proxy.server.pre_shutdown()
+    late, silent = await proxy.ask(GET), await proxy.connect()
+    await (await worker.asked()).send(OK)
+    await late.expect(LAST)
+    await late.ended()
+    await proxy.pass_time(DRAIN_IDLE)
+    await silent.ended()
+
+
+async def test_the_time_to_drain_counts_from_its_beginning(proxy: Proxy, worker: Worker) -> None:
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    proxy.server.pre_shutdown()
+    proxy.now += 3600
+    async with asyncio.timeout(PATIENCE):
+        await proxy.server.shutdown(3600)
+    assert await client.reset_after() == b""
+    await peer.ended()
+
+
+async def test_who_is_idle_at_the_end_is_not_reset(proxy: Proxy) -> None:
+    client = await proxy.connect()
+    await settle()
+    proxy.server.pre_shutdown()
+    await proxy.server.shutdown(0)
+    await client.ended()
 
 
 async def test_one_more_pipelined_request_is_not_served_while_draining(proxy: Proxy, worker: Worker) -> None:

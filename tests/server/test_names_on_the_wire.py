@@ -332,7 +332,8 @@ async def test_a_name_that_stands_for_the_router_itself(server: NameServer, begi
     looping.application.listeners = served.application.listeners
     await looping.ask_again()
     async with aiohttp.ClientSession() as session, session.get(looping.url) as answer:
-        assert answer.status == 503
+        assert answer.status == 502
+    await looping.application.health.check_all()
     state = looping.application.states.state(
         looping.application.context.snapshot.table.upstreams["main"].endpoints[0]
     )
