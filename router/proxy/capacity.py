@@ -41,7 +41,7 @@ class Connection(Protocol):
     def is_idle(self) -> bool:
         """Whether no request is under way or begun."""
 
-    def drain(self) -> None:
+    def make_room(self) -> None:
         """Ends the connection now if it is idle."""
 
 
@@ -144,7 +144,7 @@ class Capacity:
             due, connection = self._idle.pop()
             if connection.is_idle and connection.due == due:
                 self.closed[IDLE] += 1
-                connection.drain()
+                connection.make_room()
                 return True
         return False
 

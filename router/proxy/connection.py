@@ -513,6 +513,11 @@ class ClientConnection(asyncio.Protocol):
         self._context.departures.forget(self)
         self._forget(self)
 
+    def make_room(self) -> None:
+        """Ends the connection now, if it is idle."""
+        if self.is_idle:
+            self._close()
+
     def drain(self) -> None:
         """Ends with the next answer whose head is not sent yet; an idle client has `DRAIN_IDLE` to ask."""
         if self._lingering:

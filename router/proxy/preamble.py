@@ -100,6 +100,10 @@ class PreambleReader(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def make_room(self) -> None:
+        """Closes: no request has begun."""
+        self.cut()
+
     def drain(self) -> None:
         """As an idle client, its proxy has `DRAIN_IDLE` to send what may be on its way."""
         if self._buffer:

@@ -28,7 +28,7 @@ class Client:
         self._opened = opened
         opened.add(self)
 
-    def drain(self) -> None:
+    def make_room(self) -> None:
         self.is_idle = False
         self._opened.discard(self)
 
