@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from router.answers import Response
+from router.proxy.connection import DRAIN_IDLE
 from router.settings import Limits, Listener, ServerTls, Settings
 from router.table import Pattern, Route, RouteTable, TcpAddress
 from tests.authority import Authority, TlsPeer, connect
@@ -425,6 +426,7 @@ async def test_draining_ends_handshakes_and_says_goodbye_to_the_idle(
     peer = await worker.asked()
     secure.server.pre_shutdown()
     draining = asyncio.create_task(secure.server.shutdown(60))
+    await secure.pass_time(DRAIN_IDLE)
     await idle.ended()
     await begun.ended()
     await peer.send(OK)
