@@ -34,7 +34,6 @@ class Row:
     """One case in the table, each answer in the words of `summary`."""
 
     name: str
-    rfc: str
     ours: str
     nginx: str
     haproxy: str
@@ -61,12 +60,12 @@ def theirs(cases: Sequence[Case], rows: Mapping[str, Row]) -> dict[str, Pair]:
     found: dict[str, Pair] = {}
     known = {name: (row.nginx, row.haproxy) for name, row in rows.items()}
     for _ in range(ASKED_AT_MOST):
+        if not asked:
+            break
         now = _ask(asked)
         asked = [case for case in asked if now[case.id] != known.get(case.id)]
         known |= now
         found |= now
-        if not asked:
-            break
     return found
 
 
@@ -84,16 +83,17 @@ def versions() -> str:
     return f"nginx {nginx_version()} and HAProxy {haproxy_version()}"
 
 
-def rendered(cases: Sequence[Case], answers: Mapping[str, Pair]) -> str:
-    """The generated end of the page; `answers` are theirs."""
-    parts = [f"Asked: {versions()}.\n"]
+def rendered(cases: Sequence[Case], rows: Mapping[str, Row], asked: str) -> str:
+    """The generated end of the page; `asked` names the versions."""
+    parts = [f"\nAsked: {asked}.\n"]
     for topic, title in topics().items():
         parts.append(f"\n### {title}\n\n| case | RFC | router | nginx | HAProxy |\n|---|---|---|---|---|\n")
         for case in cases:
             if case.topic == topic:
-                cells = (ours(case), *answers.get(case.id, (NOT_ASKED, NOT_ASKED)))
+                row = rows[case.id]
                 rfc = case.rfc.replace("RFC ", "").replace("section ", "")
-                parts.append(f"| {' | '.join((_cell(case.name), rfc, *cells))} |\n")
+                cells = (_cell(case.name), rfc, row.ours, row.nginx, row.haproxy)
+                parts.append(f"| {' | '.join(cells)} |\n")
         parts.append(_reasons([case for case in cases if case.topic == topic]))
     return "".join(parts)
 
@@ -145,13 +145,23 @@ def write(cases: Sequence[Case], only: Collection[str] = ()) -> None:
     answers = kept | theirs([case for case in cases if case.id not in kept], rows)
     text, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
     assert mark, f"{PAGE} has lost the line {MARK!r}"
-    PAGE.write_text(f"{text}{mark}\n{rendered(cases, answers)}", encoding="utf-8")
+    rows = {case.id: _row(case, answers.get(case.id, (NOT_ASKED, NOT_ASKED))) for case in cases}
+    PAGE.write_text(f"{text}{mark}{rendered(cases, rows, versions())}", encoding="utf-8")
+
+
+def _row(case: Case, answers: Pair) -> Row:
+    return Row(name=case.name, ours=ours(case), nginx=answers[0], haproxy=answers[1])
+
+
+def generated() -> str:
+    """What the page has behind the mark."""
+    return PAGE.read_text(encoding="utf-8").partition(MARK)[2]
 
 
 def committed() -> tuple[str, dict[str, Row]]:
     """The line with the versions, and the rows by case id, as the page has them."""
     titles = {title: topic for topic, title in topics().items()}
-    lines = PAGE.read_text(encoding="utf-8").partition(MARK)[2].splitlines()
+    lines = generated().splitlines()
     rows: dict[str, Row] = {}
     topic = asked = ""
     for line in lines:
@@ -160,7 +170,7 @@ def committed() -> tuple[str, dict[str, Row]]:
         elif line.startswith("### "):
             topic = titles.get(line.removeprefix("### "), "")
         elif topic and line.startswith("| ") and not line.startswith("| case |"):
-            name, rfc, *cells = line.removeprefix("| ").removesuffix(" |").split(" | ")
-            row = Row(name=name.replace("\\|", "|"), rfc=rfc, ours=cells[0], nginx=cells[1], haproxy=cells[2])
+            name, _, *cells = line.removeprefix("| ").removesuffix(" |").split(" | ")
+            row = Row(name=name.replace("\\|", "|"), ours=cells[0], nginx=cells[1], haproxy=cells[2])
             rows[f"{topic}: {row.name}"] = row
     return asked, rows

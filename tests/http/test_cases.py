@@ -7,7 +7,7 @@ import pytest
 from tests.http.cases import Case, all_cases
 from tests.http.clean import dirt
 from tests.http.ours import by_ours
-from tests.http.table import committed, objection, said
+from tests.http.table import committed, generated, objection, rendered, said
 from tests.http.verdict import faults, perturbed
 
 CASES = all_cases()
@@ -26,5 +26,6 @@ async def test_case(case: Case) -> None:
     assert objection(case, ROWS[case.id]) == ""
 
 
-def test_the_table_has_no_other_rows() -> None:
-    assert ROWS.keys() == {case.id for case in CASES}
+def test_the_table_is_written_by_its_command() -> None:
+    assert ROWS.keys() == {case.id for case in CASES}, "make http"
+    assert generated() == rendered(CASES, ROWS, ASKED), "make http"

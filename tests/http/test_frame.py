@@ -141,5 +141,5 @@ def test_what_differs_needs_its_reason(
         differs="because" if reason == "differs" else "",
         laxer="because" if reason == "laxer" else "",
     )
-    row = Row(name="n", rfc="9112", ours=ours, nginx=nginx, haproxy=haproxy)
+    row = Row(name="n", ours=ours, nginx=nginx, haproxy=haproxy)
     assert bool(objection(case, row)) == objects
