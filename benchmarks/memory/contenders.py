@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import trustme
+
 from benchmarks.memory.worker import LARGE
 from benchmarks.proxies import find
 from benchmarks.reference import HOST, free_ports
@@ -55,6 +57,16 @@ def stand_in(folder: Path, port: int) -> Program:
 def router(folder: Path, port: int, worker: int) -> Program:
     """Ours, with everything on: metrics, deadlines, limits, health checks, access log to a file."""
     return _serve("router", folder, {"listen": f"{HOST}:{port}"}, worker)
+
+
+def router_tls(folder: Path, port: int, worker: int) -> Program:
+    """The same behind TLS."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    issued = trustme.CA().issue_cert(HOST)
+    certificate.write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))
+    key.write_bytes(issued.private_key_pem.bytes())
+    tls = {"certificate": str(certificate), "key": str(key)}
+    return _serve("router-tls", folder, {"listen": [{"address": f"{HOST}:{port}", "tls": tls}]}, worker)
 
 
 def _serve(name: str, folder: Path, listen: dict[str, object], worker: int) -> Program:
@@ -145,6 +157,7 @@ _UPSTREAMS = ("synapse", "generic-worker", "generic-worker-user", "receipts")
 
 CONTENDERS = (
     Contender(name="router", title="router", make=router),
+    Contender(name="router-tls", title="router, TLS", make=router_tls, tls=True),
     Contender(name="nginx", title="nginx", make=nginx, needs="nginx"),
     Contender(name="haproxy", title="HAProxy", make=haproxy, needs="haproxy"),
     Contender(name="aiohttp", title="aiohttp handler proxy", make=aiohttp_handler),

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from benchmarks.memory.contenders import CONTENDERS
 from benchmarks.memory.scenarios import SCENARIOS
 
-OURS = "router"
-
 
 def as_markdown(figures: Mapping[str, Mapping[str, float | None]], machine: Mapping[str, str]) -> str:
     """One line for a scenario, one column for a contender; `-` for what was not measured."""

@@ -95,6 +95,13 @@ def test_nginx_and_haproxy_take_their_files(tmp_path: Path) -> None:
         assert (checked.returncode, checked.stderr) == (0, b"")
 
 
+def test_the_router_takes_its_file_for_tls(tmp_path: Path) -> None:
+    contenders.router_tls(tmp_path, 41000, 41001)
+    loaded = load(tmp_path / "router-tls.yaml")
+    assert loaded.config is not None
+    assert loaded.config.settings.listen[0].tls is not None
+
+
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[tuple[int, clients.Door, int]]:
     """A router before the stand-in: its process id, where it listens, and the worker's port."""
