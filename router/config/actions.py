@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from router.answers import REDIRECTS, Redirect, Response
@@ -11,7 +12,8 @@ from router.config.findings import Findings
 from router.config.json_text import json_text
 from router.config.nodes import Mapping, Node, Scalar
 from router.config.values import kind_of, short, whole, word
-from router.table import Refusal
+from router.settings import Settings
+from router.table import Refusal, Route
 
 ACTIONS = ("upstream", "refuse", "respond", "redirect")
 """Of these keys a route has one."""
@@ -179,3 +181,17 @@ def _place_hint(text: str) -> str:
     if text.startswith("$"):
         return "write `https://$host$request_uri`"
     return "write `https://example.org/path`, `https://$host$request_uri` or `/path`"
+
+
+def judge_redirects(routes: Iterable[Route], settings: Settings, findings: Findings) -> None:
+    """A route holds on every listener: a redirect to the scheme of one of them leads back there for ever."""
+    back = {f"{listener.scheme.decode()}://$host$request_uri": listener for listener in settings.listen}
+    for route in routes:
+        listener = back.get(route.redirect.to) if route.redirect is not None else None
+        if listener is not None:
+            findings.add(
+                "R132",
+                f"`{route.name}` redirects requests on {listener} to where they came from",
+                route.source,
+                fix="name another host, or let whoever listens in front redirect to https",
+            )

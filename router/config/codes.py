@@ -224,6 +224,12 @@ _ROUTING = (
         title="an answer that cannot be sent",
         why="an answer is one message with one end, and a redirect leads nowhere but where the file says",
     ),
+    Code(
+        code="R132",
+        title="a redirect that leads back to itself",
+        why="a client follows it until it gives up, since the same route takes the request again",
+        severity=Severity.WARNING,
+    ),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 
+from router.config.actions import judge_redirects
 from router.config.agreement import Known, judge_endpoints
 from router.config.automaton import Undecided, find_path
 from router.config.codes import Severity
@@ -38,6 +39,7 @@ def lint(loaded: Loaded, *, clock: Clock = time.perf_counter) -> tuple[Finding, 
     _against_synapse(loaded, findings)
     judge_clients(loaded.settings, loaded.document.root, findings)
     routes = loaded.routes
+    judge_redirects(routes, loaded.settings, findings)
     end = _behind_everything(routes, findings)
     possible = [index for index, route in enumerate(routes[:end]) if _alone(route, loaded.settings, findings)]
     try:

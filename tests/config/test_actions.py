@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from router.answers import Redirect, Response
+from router.config.actions import judge_redirects
+from router.config.findings import Findings
 from router.config.loader import load_bytes
-from router.table import Refusal
+from router.settings import CertificateFiles, Listener, ServerTls, Settings
+from router.table import Pattern, Refusal, Route, TcpAddress
 from tests.config.files import UPSTREAMS, fix, marked
 
 
@@ -88,3 +91,24 @@ def test_what_is_wrong_is_marked(action: str, code: str, caret: str) -> None:
 )
 def test_what_to_write_instead(to: str, advice: str) -> None:
     assert advice in fix(text_of(f"redirect: {to}"), "R131")
+
+
+@pytest.mark.parametrize(
+    ("to", "scheme", "found"),
+    [
+        ("https://$host$request_uri", b"https", True),
+        ("https://$host$request_uri", b"http", False),
+        ("http://$host$request_uri", b"http", True),
+        ("https://$host/x$request_uri", b"https", False),
+        ("https://o$request_uri", b"https", False),
+        ("https://$host/", b"https", False),
+    ],
+)
+def test_a_redirect_that_leads_back(to: str, scheme: bytes, found: bool) -> None:
+    where = TcpAddress(host="127.0.0.1", port=443)
+    tls = ServerTls(certificates=(CertificateFiles(certificate="c", key="k"),))
+    listener = Listener(address=where, tls=tls if scheme == b"https" else None)
+    route = Route(name="r", pattern=Pattern(text="^/"), redirect=Redirect(to=to))
+    findings = Findings()
+    judge_redirects([route], Settings(listen=(listener,)), findings)
+    assert [one.code for one in findings] == ["R132"] * found
