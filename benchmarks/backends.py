@@ -15,7 +15,8 @@ from typing import NamedTuple, cast
 import uvloop
 
 from benchmarks.reference import HOST, Ports
-from router.local.processes import Program, answers
+from router.local.loopback import answers
+from router.local.processes import Program
 
 BODY = (
     b'{"next_batch":"s72596_4484_1934_12_7_1_24","presence":{"events":[]},"rooms":{"join":{}},'

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.reference import DEFAULT, HOST, UPSTREAMS, Ports, free_ports, rules
-from router.local.processes import Program, answers
+from router.local.loopback import answers
+from router.local.processes import Program
 
 ROUTER, SHIPPED, TUNED, HANDLER = "router", "nginx-reference", "nginx-tuned", "aiohttp-handler"
 

@@ -6,7 +6,6 @@ A test ends a part of its run with `evidence.chapter(title)`; the chapters of al
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 import secrets
 import time
@@ -15,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +22,7 @@ from router.config.loader import load_or_raise
 from router.errors import ProxyError
 from router.local.deployment import Deployment
 from router.local.layout import HOST, Layout
+from router.local.loopback import connection
 from router.request import RequestHead
 from router.routing.decision import Forward, decide
 from router.routing.snapshot import Snapshot
@@ -55,13 +56,21 @@ class ServedTable:
     def sync_worker(self, localpart: str) -> str:
         """The instance that the table prefers for every /sync of that user, all being up."""
         text = base64.b64encode(localpart.encode()).decode().rstrip("=")
-        place = self._decide("GET", "/_matrix/client/v3/sync?since=", f"syt_{text}_x_y")
+        place = self._decide("GET", "/_matrix/client/v3/sync?since=", f"Bearer syt_{text}_x_y")
         if place is None:
             raise ValueError("the table has no /sync")
         return place.instances[0]
 
-    def _decide(self, method: str, target: str, token: str = "") -> Place | None:
-        headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
+    def origin_worker(self, origin: str) -> str:
+        """The instance that the table prefers for every transaction of that server, all being up."""
+        signed = f'X-Matrix origin="{origin}",key="ed25519:1",sig="c2ln"'
+        place = self._decide("PUT", "/_matrix/federation/v1/send/1", signed)
+        if place is None:
+            raise ValueError("the table has no /send/")
+        return place.instances[0]
+
+    def _decide(self, method: str, target: str, authorization: str = "") -> Place | None:
+        headers = [(b"authorization", authorization.encode())] if authorization else []
         try:
             head = RequestHead(method=method, target=target.encode(), headers=headers, client=HOST)
             decision = decide(self._snapshot, head, EveryEndpointUp())
@@ -119,6 +128,14 @@ class Chapter:
                 found[served.user][served.process] += 1
         return dict(sorted(found.items()))
 
+    def transactions(self) -> dict[str, Counter[str]]:
+        """For each other server, how many of its transactions each process has taken."""
+        found: dict[str, Counter[str]] = defaultdict(Counter)
+        for served in self.of_clients():
+            if served.user and served.target.startswith("/_matrix/federation/v1/send/"):
+                found[served.user][served.process] += 1
+        return dict(found)
+
     def rooms(self, last: str) -> dict[str, Counter[str]]:
         """For each room, how many `/rooms/ROOM/{last}` each process has served."""
         found: dict[str, Counter[str]] = defaultdict(Counter)
@@ -149,6 +166,9 @@ class Chapter:
                 where[process].append(f"{name} {times}")
         for process in sorted(where):
             yield f"    /sync on {process}: {', '.join(where[process])}"
+        for origin, counted in self.transactions().items():
+            text = ", ".join(f"{process} {times}" for process, times in counted.items())
+            yield f"    /send/ of {origin}: {text}"
 
     def _route(self, served: Served) -> str:
         place = self.table.place(served)
@@ -200,7 +220,7 @@ class Evidence:
         seconds = time.monotonic() - self._begun
         mark = f"mark{secrets.token_hex(6)}"
         for instance in self._layout.instances:
-            _ask(next(iter(instance.ports.values())), f"/_matrix/{mark}")
+            _ask(next(iter(self._layout.listeners(instance).values())), f"/_matrix/{mark}")
         waiting = set(self._logs)
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -233,13 +253,13 @@ def wait_until_all_up(layout: Layout) -> None:
         time.sleep(0.05)
 
 
-def _ask(port: int, target: str) -> None:
-    connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE)
+def _ask(place: int | Path, target: str) -> None:
+    asking = connection(place, timeout=PATIENCE)
     try:
-        connection.request("GET", target)
-        connection.getresponse().read()
+        asking.request("GET", target)
+        asking.getresponse().read()
     finally:
-        connection.close()
+        asking.close()
 
 
 @pytest.fixture

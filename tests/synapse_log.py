@@ -117,12 +117,15 @@ class ProcessLog:
 
 
 def process_logs(layout: Layout) -> dict[str, ProcessLog]:
-    """The log of every Synapse process, from now on; a site is tagged with its port."""
+    """The log of every Synapse process, from now on; a site is tagged with its port, or as `unix`."""
     return {
         instance.name: ProcessLog(
             instance.name,
             layout.log(instance.name),
-            {str(port): kind for kind, port in instance.ports.items()},
+            {
+                "unix" if isinstance(place, Path) else str(place): kind
+                for kind, place in layout.listeners(instance).items()
+            },
         )
         for instance in layout.instances
     }

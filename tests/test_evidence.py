@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
+from dataclasses import replace
 
 import pytest
 
@@ -77,6 +78,26 @@ def test_a_chapter_is_printed_process_by_process(table: ServedTable) -> None:
         "  receipts_writer       1  typing 1 (403: 1)",
         "    /sync on generic1: @al 2",
     ]
+
+
+def test_a_servers_transactions_are_counted_by_process(table: ServedTable) -> None:
+    sent = "/_matrix/federation/v1/send/1700000000000"
+    requests = [
+        replace(served(process, sent, method="PUT"), user=origin)
+        for process, origin in (("generic1", "a.org"), ("generic1", "a.org"), ("generic2", "b.org"))
+    ]
+    chapter = Chapter("x", (*requests, served("generic3", SYNC)), table)
+    assert chapter.transactions() == {"a.org": {"generic1": 2}, "b.org": {"generic2": 1}}
+    assert list(chapter.lines([]))[2:] == [
+        "    /send/ of a.org: generic1 2",
+        "    /send/ of b.org: generic2 1",
+    ]
+
+
+def test_the_table_has_one_worker_for_each_server(table: ServedTable) -> None:
+    names = [f"{number}.org" for number in range(40)]
+    assert {table.origin_worker(name) for name in names} == {"generic1", "generic2", "generic3"}
+    assert [table.origin_worker(name) for name in names] == [table.origin_worker(name) for name in names]
 
 
 def test_a_chapter_has_what_the_real_processes_wrote(deployment: Deployment) -> None:

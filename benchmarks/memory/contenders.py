@@ -15,7 +15,8 @@ import trustme
 from benchmarks.memory.worker import LARGE
 from benchmarks.proxies import find
 from benchmarks.reference import HOST, free_ports
-from router.local.processes import Program, answers
+from router.local.loopback import answers
+from router.local.processes import Program
 
 Make = Callable[[Path, int, int], Program]
 """Writes the configuration to a folder; the ports are its own and the worker's."""

@@ -16,8 +16,9 @@ from router.errors import LocalError
 from router.local import postgres, synapse, valkey
 from router.local.credentials import Credentials
 from router.local.layout import HOST, Layout
+from router.local.loopback import answers
 from router.local.ports import require_free
-from router.local.processes import Process, Program, answers, stop_all, wait_until_ready
+from router.local.processes import Process, Program, stop_all, wait_until_ready
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +171,6 @@ class Deployment:
         synapse.note_tables(self.layout)
 
 
-_OWN_FILES = "\nsynapse: {homeserver: homeserver.yaml, workers: workers}\n"
-"""Beside a copy of the routes lie Synapse's files: the guard learns from them where replication listens."""
-
-
 def _routes_for(layout: Layout, routes: Path) -> Path:
     """The file itself, or a copy with the addresses of a deployment on other ports."""
     try:
@@ -185,14 +182,22 @@ def _routes_for(layout: Layout, routes: Path) -> Path:
         return routes
     copy = layout.config / "routes.yaml"
     named = re.search(r"^synapse *:", translated, re.MULTILINE)
-    copy.write_text(translated if named else translated + _OWN_FILES, encoding="utf-8")
+    copy.write_text(translated if named else translated + _own_files(layout), encoding="utf-8")
     return copy
 
 
+def _own_files(layout: Layout) -> str:
+    """Where, beside a copy of the routes, the files lie that tell the guard where replication listens."""
+    homeserver = "[homeserver.yaml, overlay.yaml]" if synapse.differs(layout) else "homeserver.yaml"
+    return f"\nsynapse: {{homeserver: {homeserver}, workers: workers}}\n"
+
+
 def router_program(layout: Layout, routes: Path) -> Program:
-    """Our router, as anybody starts it."""
+    """Our router, as anybody starts it; where it speaks TLS, its file says where it listens."""
     command = [sys.executable, "-m", "router", "serve", "-c", str(routes.absolute())]
-    addresses = ["--listen", f"{HOST}:{layout.router_port}", "--admin", f"{HOST}:{layout.admin_port}"]
+    addresses = ["--admin", f"{HOST}:{layout.admin_port}"]
+    if not layout.tls:
+        addresses = ["--listen", f"{HOST}:{layout.router_port}", *addresses]
     return Program(
         name="router",
         command=(*command, *addresses),

@@ -19,7 +19,8 @@ class Instance:
 
     `health_port` is that of a listener with nothing but /health, for a process without another one.
     `resources` are what the client listener serves, in Synapse's names; with none, the process is one of
-    the shipped deployment, and its listeners stand in its template in deploy/synapse.
+    the shipped deployment, and its listeners stand in its template in deploy/synapse. `on_socket` says
+    that such a client listener is a unix socket in the folder of the layout, and has no port.
     """
 
     name: str
@@ -27,10 +28,11 @@ class Instance:
     replication_port: int | None = None
     health_port: int | None = None
     resources: tuple[str, ...] = ()
+    on_socket: bool = False
 
     @property
     def ports(self) -> dict[str, int]:
-        """Every port that the process listens on, by kind; the first is the one to ask for /health."""
+        """Every port that the process listens on, by kind."""
         kinds = {
             "client": self.client_port,
             "replication": self.replication_port,
@@ -56,6 +58,7 @@ class Layout:
     """A folder and ports for PostgreSQL, Valkey, the Synapse processes and the router.
 
     `settings` are top-level keys of Synapse's configuration that stand in for those of homeserver.yaml.
+    `tls` says that the router's listener speaks TLS, as the routes.yaml that it reads has to say.
     """
 
     folder: Path
@@ -65,6 +68,7 @@ class Layout:
     router_port: int
     admin_port: int
     settings: Mapping[str, object] = field(default_factory=dict)
+    tls: bool = False
 
     @classmethod
     def standard(cls, folder: Path) -> Layout:
@@ -127,7 +131,21 @@ class Layout:
     @property
     def base_url(self) -> str:
         """Where clients find the router."""
-        return f"http://{HOST}:{self.router_port}"
+        return f"http{'s' if self.tls else ''}://{HOST}:{self.router_port}"
+
+    @property
+    def server_name(self) -> str:
+        """What stands behind the colon of its users' and rooms' ids."""
+        return str(self.settings.get("server_name", "localhost"))
+
+    def client_socket(self, instance: Instance) -> Path:
+        """Where the client listener of an instance `on_socket` is."""
+        return self.folder / f"{instance.name}.sock"
+
+    def listeners(self, instance: Instance) -> dict[str, int | Path]:
+        """Ports and unix sockets of the process, by kind; the first is the one to ask for /health."""
+        sockets = {"client": self.client_socket(instance)} if instance.on_socket else {}
+        return sockets | instance.ports
 
     @property
     def replication_ports(self) -> tuple[int, ...]:
@@ -148,11 +166,12 @@ class Layout:
     def translated(self, text: str) -> str:
         """The text, such as routes.yaml, with our address for each of the standard layout that it names."""
         standard = {port: name for name, port in Layout.standard(self.folder).ports.items()}
-        ours = self.ports
+        ours = {name: f"{HOST}:{port}" for name, port in self.ports.items()}
+        ours |= {f"{i.name} client": f"unix:{self.client_socket(i)}" for i in self.instances if i.on_socket}
 
         def ours_for(match: re.Match[str]) -> str:
             name = standard.get(int(match["port"]))
-            return match[0] if name is None else f"{HOST}:{ours[name]}"
+            return match[0] if name is None else ours[name]
 
         return re.sub(rf"(?<![\w.]){re.escape(HOST)}:(?P<port>\d+)\b", ours_for, text)
 

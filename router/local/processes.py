@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import importlib.util
 import os
 import shlex
@@ -16,7 +15,6 @@ from pathlib import Path
 
 from router.errors import LocalError, ProcessFailed
 from router.local import tether
-from router.local.layout import HOST
 
 LOG_LINES = 15
 """How much of a log is shown when its process fails."""
@@ -61,18 +59,6 @@ def package_folder(package: str) -> Path:
     if spec is None or spec.origin is None:
         raise LocalError(f"the package {package} is not installed: `make setup` installs it")
     return Path(spec.origin).parent
-
-
-def answers(port: int, path: str = "/health") -> bool:
-    """Whether the path answers 200 on that port of 127.0.0.1, within a second."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=1)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 class Process:

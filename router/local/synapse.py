@@ -14,7 +14,8 @@ from string import Template
 
 from router.local.credentials import Credentials
 from router.local.layout import HOST, Instance, Layout
-from router.local.processes import Program, answers
+from router.local.loopback import answers
+from router.local.processes import Program
 
 TEMPLATES = Path(__file__).parents[2] / "deploy" / "synapse"
 
@@ -32,10 +33,10 @@ def write_config(layout: Layout, credentials: Credentials) -> None:
     for instance in layout.instances:
         if instance.resources and instance.name != "main":
             _worker_file(layout, instance).write_text(_as_yaml(_worker(layout, instance)), encoding="utf-8")
-    if _differs(layout):
+    if differs(layout):
         _overlay_file(layout).write_text(_as_yaml(_overlay(layout)), encoding="utf-8")
     if not signing_key(layout).exists():
-        signing_key(layout).write_text(_new_signing_key(), encoding="ascii")
+        signing_key(layout).write_text(new_signing_key(), encoding="ascii")
 
 
 def _templates(layout: Layout) -> list[Path]:
@@ -51,7 +52,7 @@ def _as_yaml(settings: Mapping[str, object]) -> str:
 
 def _worker(layout: Layout, instance: Instance) -> dict[str, object]:
     """The file of a worker that has no template."""
-    listeners = [_listener(instance.client_port, instance.resources)]
+    listeners = [_listener(layout.listeners(instance)["client"], instance.resources)]
     if instance.replication_port is not None:
         listeners.append(_listener(instance.replication_port, ("replication",)))
     return {
@@ -64,18 +65,16 @@ def _worker(layout: Layout, instance: Instance) -> dict[str, object]:
     }
 
 
-def _listener(port: int | None, resources: tuple[str, ...]) -> dict[str, object]:
-    return {
-        "port": port,
-        "type": "http",
-        "bind_addresses": [HOST],
-        "x_forwarded": True,
-        "resources": [{"names": list(resources)}],
-    }
+def _listener(place: int | Path | None, resources: tuple[str, ...]) -> dict[str, object]:
+    """On a unix socket Synapse believes what X-Forwarded-For says without being told to."""
+    where: dict[str, object] = {"port": place, "bind_addresses": [HOST], "x_forwarded": True}
+    if isinstance(place, Path):
+        where = {"path": str(place), "mode": 0o660}
+    return {"type": "http", "resources": [{"names": list(resources)}], **where}
 
 
-def _differs(layout: Layout) -> bool:
-    """Whether the deployment is another one than the shipped one."""
+def differs(layout: Layout) -> bool:
+    """Whether the deployment is another one than the shipped one, and has an overlay.yaml."""
     return bool(layout.settings) or any(i.resources for i in layout.instances)
 
 
@@ -88,7 +87,7 @@ def _overlay(layout: Layout) -> dict[str, object]:
     main = layout["main"]
     if main.resources:
         overlay["listeners"] = [
-            _listener(main.client_port, main.resources),
+            _listener(layout.listeners(main)["client"], main.resources),
             _listener(main.replication_port, ("replication",)),
         ]
     return overlay | dict(layout.settings)
@@ -124,8 +123,8 @@ def signing_key(layout: Layout) -> Path:
     return layout.data / "signing.key"
 
 
-def _new_signing_key() -> str:
-    """`ed25519 VERSION SEED`, the seed in unpadded base64 (Synapse manual, `signing_key_path`)."""
+def new_signing_key() -> str:
+    """A line for such a file: `ed25519 VERSION SEED`, the seed in unpadded base64 (Synapse manual, `signing_key_path`)."""
     seed = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     return f"ed25519 a_{secrets.token_hex(2)} {seed}\n"
 
@@ -133,7 +132,7 @@ def _new_signing_key() -> str:
 def config_files(layout: Layout, instance: Instance) -> tuple[Path, ...]:
     """What the process reads, in order; a top-level key of a later one replaces that of an earlier one."""
     files = [layout.config / "homeserver.yaml"]
-    if _differs(layout):
+    if differs(layout):
         files.append(_overlay_file(layout))
     if instance.name != "main":
         files.append(_worker_file(layout, instance))
@@ -151,7 +150,7 @@ def program(layout: Layout, instance: Instance) -> Program:
         command=tuple(command),
         log=layout.log(instance.name),
         pid_file=layout.pid_file(instance.name),
-        ready=lambda: answers(next(iter(instance.ports.values()))),
+        ready=lambda: answers(next(iter(layout.listeners(instance).values()))),
     )
 
 

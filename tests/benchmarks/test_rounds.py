@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import proxies, rounds
-from router.local.processes import answers
+from router.local.loopback import answers
 
 
 def alive(pid: int) -> bool:

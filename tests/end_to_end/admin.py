@@ -6,11 +6,11 @@ import hashlib
 import hmac
 import json
 import secrets
-import urllib.request
 
 from router.local.credentials import Credentials
-from router.local.layout import HOST, Layout
-from tests.end_to_end.people import PASSWORD
+from router.local.layout import Layout
+from router.local.loopback import connection
+from tests.end_to_end.people import PASSWORD, PATIENCE
 
 
 def admin_token(layout: Layout) -> str:
@@ -29,8 +29,12 @@ def admin_token(layout: Layout) -> str:
 def _main(layout: Layout, path: str, *, content: object = None, token: str = "") -> dict[str, object]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     data = None if content is None else json.dumps(content).encode()
-    request = urllib.request.Request(
-        f"http://{HOST}:{layout['main'].client_port}{path}", data=data, headers=headers
-    )
-    with urllib.request.urlopen(request) as answer:
-        return dict(json.load(answer))
+    asking = connection(layout.listeners(layout["main"])["client"], timeout=PATIENCE)
+    try:
+        asking.request("GET" if data is None else "POST", path, body=data, headers=headers)
+        answer = asking.getresponse()
+        text = answer.read()
+    finally:
+        asking.close()
+    assert answer.status == 200, text
+    return dict(json.loads(text))

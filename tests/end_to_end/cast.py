@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import ssl
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -29,9 +30,13 @@ def name_for(person: str, worker: str, table: ServedTable) -> str:
 class Cast:
     """Four people with seven devices: alice has three, bob two. Closes their sessions at the end."""
 
-    def __init__(self, layout: Layout, table: ServedTable, folder: Path) -> None:
+    def __init__(
+        self, layout: Layout, table: ServedTable, folder: Path, *, ca: ssl.SSLContext | None = None
+    ) -> None:
         self.base_url = layout.base_url
+        self.server_name = layout.server_name
         self._folder = folder
+        self._ca = ca
         self._devices = AsyncExitStack()
         self.names = {person: name_for(person, worker, table) for person, worker in HOME.items()}
         self.alice = self.device("alice", "laptop")
@@ -45,11 +50,11 @@ class Cast:
         """A public room of all four, made by one step and used by those after it."""
         self.admin_token = ""
         """Of somebody who may use the admin API, where it is open."""
-        self.alias = f"#lobby-{secrets.token_hex(3)}:localhost"
+        self.alias = f"#lobby-{secrets.token_hex(3)}:{self.server_name}"
 
     def device(self, person: str, name: str) -> Device:
         """A device that has not logged in yet."""
-        device = Device(self.base_url, self.names[person], name, self._folder)
+        device = Device(self.base_url, self.names[person], name, self._folder, ca=self._ca)
         self._devices.push_async_callback(device.close)
         return device
 

@@ -63,11 +63,18 @@ async def _verifications(transaction: str, *devices: Device) -> list[Any]:
 
 
 async def talk_in_secret(cast: Cast) -> None:
-    """What one device encrypts, each of the other three decrypts; keys go from device to device."""
-    devices = (cast.alice, cast.alice_phone, cast.bob, cast.bob_phone)
-    made = done(await cast.alice.client.room_create(invite=[cast.bob.user], initial_state=[ENCRYPTED]))
+    await talk_among(cast.alice, cast.alice_phone, cast.bob, cast.bob_phone)
+
+
+async def talk_among(*devices: Device) -> None:
+    """What one device encrypts, each of the others decrypts; keys go from device to device.
+
+    They are of two users: the first one's makes the room, the last one's is invited.
+    """
+    host, guest = devices[0], devices[-1]
+    made = done(await host.client.room_create(invite=[guest.user], initial_state=[ENCRYPTED]))
     room = made.room_id
-    done(await cast.bob.client.join(room))
+    done(await guest.client.join(room))
     await _ready(devices, room)
     for device in devices:
         _trust(device, devices)
@@ -81,7 +88,7 @@ async def talk_in_secret(cast: Cast) -> None:
             event = await other.sees(room, event_id)
             assert isinstance(event, nio.RoomMessageText), (other.user, other.name, event)
             assert (event.body, event.decrypted) == (text, other is not device or event.decrypted)
-    stored = await cast.bob.get(f"{V3}/rooms/{quote(room)}/messages?dir=b&limit=50")
+    stored = await guest.get(f"{V3}/rooms/{quote(room)}/messages?dir=b&limit=50")
     kinds = [event["type"] for event in stored["chunk"]]
     assert kinds.count("m.room.encrypted") == len(said)
     assert not any(text in str(stored) for text in said)

@@ -60,7 +60,10 @@ async def walk_through_a_space(cast: Cast) -> None:
     for room in rooms:
         done(
             await alice.client.room_put_state(
-                space, "m.space.child", {"via": ["localhost"], "suggested": room == rooms[0]}, state_key=room
+                space,
+                "m.space.child",
+                {"via": [cast.server_name], "suggested": room == rooms[0]},
+                state_key=room,
             )
         )
     done(await bob.client.join(space))

@@ -14,7 +14,7 @@ from tests.end_to_end.people import V1, done
 SIZE = (640, 480)
 
 
-def _picture() -> bytes:
+def picture() -> bytes:
     """A PNG of noise, so that it is large: about 900 KB."""
     noise = random.Random(7).randbytes(SIZE[0] * SIZE[1] * 3)
     file = io.BytesIO()
@@ -24,7 +24,7 @@ def _picture() -> bytes:
 
 async def share_a_picture(cast: Cast) -> None:
     alice, bob = cast.alice, cast.bob
-    content = _picture()
+    content = picture()
     limit = (await bob.get(f"{V1}/media/config"))["m.upload.size"]
     assert len(content) < limit == 50 * 1024 * 1024
     uploaded, _ = await alice.client.upload(
@@ -81,7 +81,7 @@ async def reserve_and_fill(cast: Cast) -> None:
     assert filled.status == 200
     late = await bob.ask("GET", f"{V1}/media/download/{media}")
     assert (late.status, late.body) == (200, b"text")
-    none = await bob.ask("GET", f"{V1}/media/download/localhost/AAAAAAAAAAAAAAAAAAAAAAAA")
+    none = await bob.ask("GET", f"{V1}/media/download/{cast.server_name}/AAAAAAAAAAAAAAAAAAAAAAAA")
     assert (none.status, none.json["errcode"]) == (404, "M_NOT_FOUND")
     old = await bob.ask("GET", f"/_matrix/media/v3/download/{media}")  # new media want a token
     assert (old.status, old.json["errcode"]) == (404, "M_NOT_FOUND")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
@@ -57,12 +58,15 @@ async def eventually(read: Callable[[], Awaitable[Seen]], right: Callable[[Seen]
 class Device:
     """One login of one user. Everything goes through matrix-nio, its sessions and its token."""
 
-    def __init__(self, homeserver: str, user: str, name: str, store: Path) -> None:
+    def __init__(
+        self, homeserver: str, user: str, name: str, store: Path, *, ca: ssl.SSLContext | None = None
+    ) -> None:
+        """`ca` says whom to believe about the homeserver's certificate, where that speaks TLS."""
         config = nio.AsyncClientConfig(encryption_enabled=True, max_timeouts=0)
         folder = store / f"{user}-{name}"
         folder.mkdir()
         self.name = name
-        self.client = nio.AsyncClient(homeserver, user, store_path=str(folder), config=config)
+        self.client = nio.AsyncClient(homeserver, user, store_path=str(folder), config=config, ssl=ca)
         self.events: dict[str, list[Any]] = defaultdict(list)
         """What the timelines brought, by room; decrypted where it could be."""
         self.account_data: dict[str, Any] = {}

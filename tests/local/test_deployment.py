@@ -16,8 +16,10 @@ from router.local import synapse
 from router.local.credentials import Credentials
 from router.local.deployment import Deployment
 from router.local.layout import Layout
+from router.local.loopback import answers
 from router.local.ports import holders, taken
-from router.local.processes import Process, answers
+from router.local.processes import Process
+from tests.deployment import ROUTES
 
 
 def ask(port: int, method: str, path: str) -> tuple[int, bytes]:
@@ -150,6 +152,30 @@ def test_routes_are_translated_to_other_ports_and_else_used_as_they_are(tmp_path
         assert command[command.index("-c") + 1] == str(used)
 
     assert f"127.0.0.1:{layout['main'].client_port}" in (layout.config / "routes.yaml").read_text()
+
+
+def test_a_table_for_sockets_and_tls_is_served_as_it_says(tmp_path: Path) -> None:
+    """The guard learns from the overlay too; where the router speaks TLS, its file says where it listens."""
+    layout = Layout.free(
+        tmp_path / "run",
+        instances=tuple(
+            replace(i, client_port=None, on_socket=True, resources=("client",)) if i.client_port else i
+            for i in Layout.standard(tmp_path).instances
+        ),
+    )
+    for tls in (True, False):
+        deployment = Deployment(replace(layout, tls=tls), routes=ROUTES)
+        deployment.steps()[0].run()
+        command = deployment.processes["router"].program.command
+        deployment.stop()
+        assert ("--listen" in command) is not tls
+        loaded = load(layout.config / "routes.yaml")
+        assert loaded.config is not None
+        addresses = {e.name for e in loaded.config.table.upstreams["generic-worker"].endpoints}
+        assert addresses == {f"unix:{layout.folder}/generic{n}.sock" for n in (1, 2, 3)}
+        closed = {str(listener.address) for listener in loaded.settings.guard.closed}
+        assert closed == {f"127.0.0.1:{port}" for port in layout.replication_ports}
+        assert loaded.findings == ()
 
 
 def test_routes_that_are_not_there_are_told(tmp_path: Path) -> None:

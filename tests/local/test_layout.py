@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,38 @@ def test_a_text_about_the_standard_layout_is_translated(tmp_path: Path) -> None:
     assert layout.translated("[127.0.0.1:9093,127.0.0.1:8081]") == (
         f"[127.0.0.1:{layout['main'].replication_port},127.0.0.1:{layout.admin_port}]"
     )
+
+
+def on_sockets(folder: Path) -> Layout:
+    return Layout.free(
+        folder,
+        instances=(
+            Instance(name="main", replication_port=1, on_socket=True, resources=("client",)),
+            Instance(name="generic2", on_socket=True, resources=("client",)),
+            Instance(name="generic3", client_port=1),
+        ),
+        settings={"server_name": "example.org"},
+    )
+
+
+def test_a_client_listener_can_be_a_socket_in_the_folder(tmp_path: Path) -> None:
+    layout = on_sockets(tmp_path)
+    main, generic2, generic3 = layout.instances
+
+    assert layout.listeners(main) == {"client": tmp_path / "main.sock", "replication": main.replication_port}
+    assert layout.listeners(generic2) == {"client": tmp_path / "generic2.sock"}
+    assert layout.listeners(generic3) == {"client": generic3.client_port}
+    assert "main client" not in layout.ports
+    assert layout.translated("[127.0.0.1:8008, 127.0.0.1:8102, 127.0.0.1:8103]") == (
+        f"[unix:{tmp_path}/main.sock, unix:{tmp_path}/generic2.sock, 127.0.0.1:{generic3.client_port}]"
+    )
+
+
+def test_the_server_has_a_name_and_the_router_a_scheme(tmp_path: Path) -> None:
+    plain, named = Layout.free(tmp_path), replace(on_sockets(tmp_path), tls=True)
+
+    assert (plain.server_name, plain.base_url) == ("localhost", f"http://127.0.0.1:{plain.router_port}")
+    assert (named.server_name, named.base_url) == ("example.org", f"https://127.0.0.1:{named.router_port}")
 
 
 @pytest.mark.parametrize(

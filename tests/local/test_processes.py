@@ -1,20 +1,16 @@
 from __future__ import annotations
 
-import asyncio
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from router.errors import LocalError, ProcessFailed
 from router.local.processes import (
     Process,
     Program,
-    answers,
     describe_exit,
     package_folder,
     stop_all,
@@ -161,26 +157,6 @@ def test_all_are_stopped_at_once_stubborn_or_not_started(make: Make) -> None:
 def test_an_exit_code_is_put_into_words() -> None:
     assert describe_exit(1) == "ended with exit code 1"
     assert describe_exit(-signal.SIGKILL) == "was ended by SIGKILL"
-
-
-async def test_health_is_a_200_and_nothing_else() -> None:
-    application = web.Application()
-
-    async def up(_: web.Request) -> web.Response:
-        return web.Response()
-
-    async def down(_: web.Request) -> web.Response:
-        return web.Response(status=503)
-
-    application.router.add_get("/health", up)
-    application.router.add_get("/ready", down)
-    async with TestServer(application, host="127.0.0.1") as server:
-        assert server.port is not None
-        port = server.port
-        assert await asyncio.to_thread(answers, port)
-        assert not await asyncio.to_thread(answers, port, "/ready")
-        assert not await asyncio.to_thread(answers, port, "/other")
-    assert not answers(port)
 
 
 def test_a_missing_package_is_named_with_what_installs_it() -> None:

@@ -5,6 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from synapse.config.server import (
+    ListenerConfig,
+    TCPListenerConfig,
+    UnixListenerConfig,
+    parse_listener_def,
+)
 
 from router.local import synapse
 from router.local.credentials import Credentials
@@ -122,6 +128,35 @@ def test_another_deployment_has_files_of_its_own_beside_the_templates(other: Lay
     assert listeners(media, "worker_listeners") == [(other["media1"].client_port, ["127.0.0.1"], ["media"])]
     assert read(other, "events_persister1")["worker_name"] == "events_persister1"
     assert not (other.config / "workers" / "generic1.yaml").exists()
+
+
+def test_a_client_listener_on_a_socket_is_written_as_synapse_reads_it(tmp_path: Path) -> None:
+    layout = Layout.free(
+        tmp_path,
+        instances=(
+            Instance(name="main", replication_port=1, on_socket=True, resources=("client", "federation")),
+            Instance(name="events_persister1", replication_port=1),
+            Instance(name="receipts_writer", replication_port=1, on_socket=True, resources=("client",)),
+        ),
+    )
+    for folder in (layout.config, layout.data):
+        folder.mkdir()
+    synapse.write_config(layout, Credentials.kept_in(layout.data / "credentials.json"))
+
+    for name, key in (("main", "listeners"), ("receipts_writer", "worker_listeners")):
+        first, second = parse_listeners(read(layout, name)[key])
+        assert isinstance(first, UnixListenerConfig)
+        assert (first.path, first.mode) == (str(layout.client_socket(layout[name])), 0o660)
+        assert first.http_options is not None
+        assert first.http_options.x_forwarded
+        assert isinstance(second, TCPListenerConfig)
+        assert second.port == layout[name].replication_port
+
+
+def parse_listeners(written: object) -> list[ListenerConfig]:
+    """As Synapse itself reads them."""
+    assert isinstance(written, list)
+    return [parse_listener_def(number, each) for number, each in enumerate(written)]
 
 
 def test_its_settings_stand_in_for_the_shipped_ones_but_for_a_media_worker(other: Layout) -> None:
