@@ -124,7 +124,7 @@ def signing_key(layout: Layout) -> Path:
 
 
 def new_signing_key() -> str:
-    """A line for such a file: `ed25519 VERSION SEED`, the seed in unpadded base64 (Synapse manual, `signing_key_path`)."""
+    """The line `ed25519 VERSION SEED`, the seed in unpadded base64 (Synapse manual, `signing_key_path`)."""
     seed = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     return f"ed25519 a_{secrets.token_hex(2)} {seed}\n"
 

@@ -38,6 +38,7 @@ def speaks_to(name: str, authority: Authority) -> Mapping[str, object]:
         "federation_custom_ca_list": [str(authority.file)],
         "federation_verify_certificates": True,
         "ip_range_blacklist": [],  # or else it connects to no address of this machine
+        "allow_public_rooms_over_federation": True,
     }
 
 

@@ -39,15 +39,20 @@ async def enter(two: Two) -> None:
     for first, second in ((two.alice, two.alice_phone), (two.nora, two.nora_phone)):
         await first.register()
         await second.login()
-    for device, name in ((two.alice, "Alice"), (two.nora, "Nora")):
-        done(await device.client.set_displayname(name))
+    for device in (two.alice, two.nora):
+        done(await device.client.set_displayname(f"Is {device.user}"))
 
 
 async def look_each_other_up(two: Two) -> None:
-    """Profiles; a user that is not there; the other server's version of itself."""
+    """Profiles and keys of somebody with whom no room is shared; a user that is not there."""
     for device, other in two.both:
-        profile = done(await device.client.get_profile(other.user))
-        assert profile.displayname == {"alice": "Alice", "nora": "Nora"}[other.user[1:].partition("-")[0]]
+        assert done(await device.client.get_profile(other.user)).displayname == f"Is {other.user}"
+        await other.sync()  # its keys are then on its server
+        asked = await device.post(f"{V3}/keys/query", {"device_keys": {other.user: []}})
+        assert asked["device_keys"][other.user].keys() == {other.client.device_id}
+        wanted = {other.user: {other.client.device_id: "signed_curve25519"}}
+        claimed = await device.post(f"{V3}/keys/claim", {"one_time_keys": wanted})
+        assert claimed["one_time_keys"][other.user].keys() == {other.client.device_id}
         nobody = await device.ask("GET", f"{V3}/profile/{quote(f'@nobody:{server_of(other)}')}")
         assert (nobody.status, nobody.json["errcode"]) == (404, "M_NOT_FOUND")
 
@@ -75,19 +80,31 @@ async def join_a_room_with_a_history(two: Two) -> None:
 
 
 async def be_invited_to_a_room_with_a_history(two: Two) -> None:
-    """The other way: the neighbour's room, an invitation declined, and one accepted."""
+    """The other way: the neighbour's room, by her invitation."""
     alice, nora = two.alice, two.nora
     room = done(await nora.client.room_create(name="Next door")).room_id
     said = [await nora.say(room, f"Earlier {n}") for n in range(30)]
-    await _invite(nora, alice, room)
-    done(await alice.client.room_leave(room))
-    await nora.until(lambda: alice.user not in nora.room(room).invited_users)
     await _invite(nora, alice, room)
     done(await alice.client.join(room))
     await alice.until(partial(_has, alice, room, {alice.user, nora.user}))
     await _page_back(alice, room, said)
     await alice.says_and(nora, room, "Nice here")
     await nora.says_and(alice, room, "Stay")
+
+
+async def decline(two: Two) -> None:
+    for device, other in two.both:
+        room = done(await device.client.room_create(name="Not for everybody")).room_id
+        await _invite(device, other, room)
+        done(await other.client.room_leave(room))
+        await device.until(partial(_left, device, room, other.user))
+
+
+def _left(device: Device, room: str, user: str) -> bool:
+    return any(
+        isinstance(event, nio.RoomMemberEvent) and (event.state_key, event.membership) == (user, "leave")
+        for event in device.events[room]
+    )
 
 
 async def _invite(device: Device, other: Device, room: str) -> None:
@@ -100,7 +117,7 @@ def _has(device: Device, room: str, members: set[str]) -> bool:
 
 
 async def _page_back(device: Device, room: str, said: Sequence[str]) -> None:
-    """Pages to the room's beginning, which its server gets from the other one: each message once, in order."""
+    """Pages to the beginning, which a server gets from the other one: each message once, in order."""
     found: list[str] = []
     start = ""
     while True:
@@ -160,13 +177,12 @@ def _has_read(device: Device, room: str, user: str, event_id: str) -> bool:
 
 
 async def keep_a_secret(two: Two) -> None:
-    """Keys are asked for and claimed on the other server, and sent from device to device."""
-    await encryption.talk_among(two.alice, two.alice_phone, two.nora, two.nora_phone)
+    """Keys of rooms go from device to device, with those that are claimed on the other server."""
     await encryption.talk_among(two.nora, two.nora_phone, two.alice, two.alice_phone)
 
 
 async def show_pictures(two: Two) -> None:
-    """Whole and small, from the other server, each once more from what one's own has kept of it."""
+    """From the other server, then whole and small from what one's own has kept of it."""
     content = picture()
     for device, other in two.both:
         uploaded, _ = await device.client.upload(
