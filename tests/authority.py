@@ -101,6 +101,8 @@ class TlsPeer(Peer):
                 data = self.tls.read(65_536)
             except ssl.SSLWantReadError:
                 await self._feed()
+            except ssl.SSLZeroReturnError:
+                return b""
             else:
                 self._buffer += data
                 return data

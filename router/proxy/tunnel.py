@@ -106,7 +106,7 @@ class TunnelEnd(asyncio.Protocol):
         self._tunnel.arm()
 
     def eof_received(self) -> bool:
-        """It sends no more: the other end is told so, and may go on. TLS has no such half end in asyncio."""
+        """It sends no more: the other end is told so, and may go on, where both can."""
         self.finished = True
         halves = self.transport.can_write_eof() and self.other.transport.can_write_eof()
         if not halves or self.other.finished:

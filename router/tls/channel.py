@@ -35,6 +35,7 @@ class TlsChannel(asyncio.Transport, asyncio.Protocol):
     """
 
     __slots__ = (
+        "_ended",
         "_incoming",
         "_make",
         "_object",
@@ -64,6 +65,7 @@ class TlsChannel(asyncio.Transport, asyncio.Protocol):
         self._protocol: asyncio.Protocol | None = None
         self._raw: asyncio.Transport | None = None
         self._said_goodbye = False
+        self._ended = False
 
     # What the raw transport tells.
 
@@ -75,11 +77,6 @@ class TlsChannel(asyncio.Transport, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Decrypts, a bounded piece after the other, and hands all of it on in one call."""
-        if self._said_goodbye:
-            # Of no interest any more but for the fact that it came.
-            if self._protocol is not None:
-                self._protocol.data_received(data)
-            return
         received: list[bytes] = []
         ended = False
         for at in range(0, len(data), FEED):
@@ -100,9 +97,10 @@ class TlsChannel(asyncio.Transport, asyncio.Protocol):
         protocol = self._protocol
         if received and protocol is not None:
             protocol.data_received(received[0] if len(received) == 1 else b"".join(received))
-        if ended and self._protocol is not None:
-            self._protocol.eof_received()
-            self.close()
+        if ended and self._protocol is not None and not self._ended:
+            self._ended = True
+            if not self._protocol.eof_received():
+                self.close()
 
     def _decrypt(self, received: list[bytes]) -> bool:
         """Whether the peer has said that it sends no more (close_notify)."""
@@ -115,19 +113,26 @@ class TlsChannel(asyncio.Transport, asyncio.Protocol):
                 received.append(piece)
         except ssl.SSLWantReadError:
             pass
+        except ssl.SSLZeroReturnError:
+            # What is b"" before this side has said goodbye.
+            return True
         return False
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool | None:
         """The peer ends the connection without a word of TLS, which anybody on the way could do as well.
 
         A client that does so has left. An answer that ends so may be cut: it is not whole.
         """
         if self._protocol is None:
             self._settle("left")
+        elif self._ended:
+            return True  # as the protocol wanted it, or it is closing already
         elif self._object.server_side:
-            self._protocol.eof_received()
+            self._ended = True
+            return self._protocol.eof_received()
         else:
             self.abort()
+        return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells the protocol, if there ever was one."""
@@ -215,7 +220,7 @@ class TlsChannel(asyncio.Transport, asyncio.Protocol):
         self.write(b"".join(cast("list[bytes]", list_of_data)))
 
     def write_eof(self) -> None:
-        """Sends no more, and says so; what still comes is told, but not read."""
+        """Sends no more, and says so; what still comes is read."""
         self._say_goodbye()
         if self._raw is not None:
             self._raw.write_eof()
@@ -235,7 +240,7 @@ class TlsChannel(asyncio.Transport, asyncio.Protocol):
             return
         self._said_goodbye = True
         with contextlib.suppress(ssl.SSLError):
-            # It wants to hear the peer's, too, and complains of whatever else still comes.
+            # It wants to hear the peer's, too.
             self._object.unwrap()
         self._flush()
 

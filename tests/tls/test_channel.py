@@ -25,6 +25,7 @@ class Recorder(asyncio.Protocol):
         self.received: list[bytes] = []
         self.told: list[str] = []
         self.lost = asyncio.Event()
+        self.keeps_open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("TlsChannel", transport)
@@ -32,8 +33,9 @@ class Recorder(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.received.append(data)
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
         self.told.append("eof")
+        return self.keeps_open
 
     def pause_writing(self) -> None:
         self.told.append("pause")
@@ -205,9 +207,27 @@ async def test_one_direction_can_be_closed(ends: Ends) -> None:
     assert await peer.rest() == b"why"
     await peer.send(b"still sending")
     await settle()
-    assert ends.protocol.received, "that something came is told"
+    assert ends.protocol.received == [b"still sending"]
     assert not channel.is_closing()
     peer.close()
+    await ends.lost()
+
+
+@pytest.mark.parametrize("fin", [True, False])
+async def test_a_protocol_may_go_on_sending_when_the_peer_has_ended(ends: Ends, fin: bool) -> None:
+    peer = await ends.server()
+    channel = ends.protocol.transport
+    assert channel is not None
+    ends.protocol.keeps_open = True
+    await peer.goodbye()
+    if fin:
+        peer.finish()
+    await settle()
+    assert ends.protocol.told == ["eof"]
+    channel.write(b"more")
+    assert await peer.exactly(4) == b"more"
+    channel.close()
+    await peer.ended()
     await ends.lost()
 
 
@@ -263,3 +283,16 @@ async def test_what_is_known_of_the_connection(ends: Ends) -> None:
     assert isinstance(wrapped, ssl.SSLObject)
     assert channel.get_extra_info("socket") is not None
     assert channel.get_extra_info("none", 1) == 1
+
+
+async def test_both_may_end_one_after_the_other(ends: Ends) -> None:
+    peer = await ends.server()
+    channel = ends.protocol.transport
+    assert channel is not None
+    channel.write_eof()
+    await peer.ended()
+    await peer.send(b"the last")
+    await peer.goodbye()
+    await ends.lost()
+    assert ends.protocol.received == [b"the last"]
+    assert ends.protocol.told == ["eof", "lost"]
