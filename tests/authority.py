@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from datetime import datetime
 from pathlib import Path
@@ -109,10 +110,9 @@ class TlsPeer(Peer):
 
     async def goodbye(self) -> None:
         """Sends close_notify, and goes on reading."""
-        try:
+        with contextlib.suppress(ssl.SSLError):
             self.tls.unwrap()
-        except ssl.SSLError:
-            await self.flush()
+        await self.flush()
 
 
 async def connect(proxy: Proxy, context: ssl.SSLContext, name: str = "a.example") -> TlsPeer:
