@@ -31,7 +31,7 @@ from router.settings import Config
 from router.synapse.catalogue import shipped
 from router.synapse.shapes import Shapes
 from router.table import TcpAddress
-from router.tls.certificates import CertificateStore
+from router.tls.certificates import CertificateStore, ClientStore
 from router.upstream.check import Checks
 from router.upstream.discovery import Discovery
 from router.upstream.health import HealthChecker
@@ -93,12 +93,14 @@ class Application:
         self.access_log = AccessLog(settings.access_log)
         self.deadlines = Deadlines()
         self.capacity = Capacity(settings.limits, descriptors=descriptor_limit(), clock=time.monotonic)
+        self.clients = ClientStore()
         self.pool = Pool(
             loop=loop,
             judge=self._judge,
             book=self.names,
             clock=time.monotonic,
             idle_limit=settings.timeouts.upstream_idle,
+            clients=self.clients,
         )
         self.context = ProxyContext(
             snapshot=Snapshot.build(config.table, settings.guard, generation=1),
@@ -118,7 +120,7 @@ class Application:
             )
             for listener in settings.listen
         )
-        self.renewal = Renewal(self.servers, clock=time.time, say=say)
+        self.renewal = Renewal(self.servers, self.clients, clock=time.time, say=say)
         self.discovery = Discovery(
             config.table.upstreams,
             self.names,

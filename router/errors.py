@@ -8,6 +8,7 @@ RouterError
 │   ├── InvalidPattern                     RE2 does not take the pattern
 │   ├── CertificateUnusable                a certificate, or the key for it, that TLS cannot be spoken with
 │   └── ReplicationExposed                 an endpoint would be a replication listener
+├── HandshakeFailed                        an endpoint and TLS: not the one that is meant, or none at all
 ├── LookupFailed                           DNS has no answer for a name
 │   └── NoSuchName                         DNS has answered that there is none
 ├── LocalError                             the deployment of `make run` and the tests cannot come up
@@ -86,6 +87,10 @@ class ReplicationExposed(ConfigError):
 
 class CertificateUnusable(ConfigError):
     """A certificate, or the key for it, that TLS cannot be spoken with."""
+
+
+class HandshakeFailed(RouterError):
+    """TLS with an endpoint did not come about; the message says why."""
 
 
 class LookupFailed(RouterError):

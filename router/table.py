@@ -117,6 +117,25 @@ def parse_address(text: str) -> Address:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientTls:
+    """How TLS is spoken to an endpoint; its certificate is always verified.
+
+    `ca` is a file of those that may have signed it, or of the certificate itself; None for the system's.
+    `server_name` is what it must name, and what SNI asks for; None for the endpoint's host. `certificate` and
+    `key` are files to show in return, where the endpoint wants to know who connects.
+    """
+
+    ca: str | None = None
+    server_name: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("a certificate has a key, and a key a certificate")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One client listener of one Synapse process, or as many as DNS finds.
 
@@ -131,6 +150,9 @@ class Endpoint:
 
     fail_timeout: float = 10.0
     """Seconds that it is out then, before one request tries it: as nginx `fail_timeout`."""
+
+    tls: ClientTls | None = None
+    """None for plain HTTP."""
 
     source: Source | None = field(default=None, compare=False)
     name: str = field(init=False, compare=False)

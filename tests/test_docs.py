@@ -49,6 +49,7 @@ def etc(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate and its key, for /etc/router/tls in an example."""
     authority = Authority(tmp_path_factory.mktemp("tls"))
+    assert authority.file.name == "ca.pem"
     authority.issue("matrix.example.org", chain="fullchain.pem", key="privkey.pem")
     return authority.folder
 

@@ -25,6 +25,7 @@ class EndpointStatus:
 
     endpoint: str
     instance: str | None
+    tls: bool
     up: bool
     state: str
     since: float
@@ -183,6 +184,7 @@ def live_state(state: AdminState, endpoint: Endpoint, upstream: Upstream) -> End
     return EndpointStatus(
         endpoint=endpoint.name,
         instance=endpoint.instance,
+        tls=endpoint.tls is not None,
         up=state.states.serves(endpoint, upstream),
         state=live.word,
         since=live.since,

@@ -184,13 +184,16 @@ def _judge_listener(endpoint: Endpoint, listener: Listener, findings: Findings) 
             related=where,
             fix="name a listener with `names: [client]`, or give this one its resources",
         )
-    if listener.tls:
+    if listener.tls != (endpoint.tls is not None):
+        said = "speaks TLS, and the endpoint does not say so" if listener.tls else "speaks no TLS"
         findings.add(
             "W210",
-            f"{endpoint.name} speaks TLS",
+            f"{endpoint.name} {said}",
             endpoint.source,
             related=where,
-            fix="name a listener without `tls: true`",
+            fix=f"write `{{address: '{endpoint.name}', tls: true}}`, or with a `ca:` of your own"
+            if listener.tls
+            else "remove its `tls:`, or give that listener `tls: true`",
         )
     if listener.serves and not listener.x_forwarded:
         findings.add(

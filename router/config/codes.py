@@ -284,8 +284,8 @@ _WORKERS = (
     ),
     Code(
         code="W210",
-        title="an endpoint that speaks TLS, by Synapse's files",
-        why="the router speaks plain HTTP to workers; such a listener closes the connection",
+        title="an endpoint where one side speaks TLS, by Synapse's files, and the other does not",
+        why="neither understands the other, so every request is answered 502 or 503",
     ),
     Code(
         code="W211",
@@ -312,6 +312,11 @@ _WORKERS = (
         title="a limit below what Synapse takes of uploads",
         why="clients ask Synapse how large an upload may be; what it allows would be refused here with 413",
         severity=Severity.WARNING,
+    ),
+    Code(
+        code="W221",
+        title="one endpoint with TLS in two ways",
+        why="connections to it are shared by all upstreams, and its state is one",
     ),
 )
 

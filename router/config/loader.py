@@ -10,7 +10,7 @@ from types import MappingProxyType
 from router.config.codes import Severity
 from router.config.document import Document, parse, read
 from router.config.fields import Fields, mapping
-from router.config.findings import Finding, Findings
+from router.config.findings import Finding, Findings, Related
 from router.config.listeners import loops
 from router.config.routes import FORMS, RouteReader
 from router.config.sections import read_settings
@@ -94,7 +94,7 @@ def _load(document: Document, findings: Findings, listen: Addresses, admin: Addr
         closed=closed,
         max_upload_size=upload,
     )
-    groups = UpstreamReader(findings)
+    groups = UpstreamReader(findings, folder)
     upstreams = groups.read(fields.need("upstreams", _SMALLEST))
     reader = RouteReader(frozenset(groups.names), _form(fields, findings), findings)
     before = findings.errors
@@ -142,7 +142,17 @@ def _form(fields: Fields, findings: Findings) -> PathForm:
 def _judge(endpoints: Iterable[Endpoint], settings: Settings, findings: Findings) -> None:
     """Adds a finding for each endpoint that no request may be sent to."""
     guard = Guard(settings.guard)
+    spoken: dict[str, Endpoint] = {}
     for endpoint in endpoints:
+        first = spoken.setdefault(endpoint.name, endpoint)
+        if first.tls != endpoint.tls:
+            findings.add(
+                "W221",
+                f"{endpoint.name} has another `tls:` elsewhere",
+                endpoint.source,
+                fix="write the same for both",
+                related=(Related(source=first.source, note="first listed here"),) if first.source else (),
+            )
         exposed = guard.judge(endpoint.address)
         if exposed is not None:
             findings.add(

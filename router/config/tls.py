@@ -1,4 +1,4 @@
-"""The `tls:` of a listener: which certificates it shows, and whether they can be shown."""
+"""The `tls:` of a listener and of an endpoint: certificates to show and to trust, and whether they can be."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from pathlib import Path
 
 from router.config.fields import Fields, mapping
 from router.config.findings import Findings
-from router.config.nodes import Items, Node
-from router.config.values import kind_of, seconds, word
+from router.config.nodes import Items, Node, Scalar
+from router.config.values import kind_of, seconds, short, word, yes_or_no
 from router.errors import CertificateUnusable, Source
+from router.guard import numeric
 from router.settings import HSTS, CertificateFiles, ServerTls
-from router.tls.certificates import load_pair
+from router.table import ClientTls, is_host_name
+from router.tls.certificates import load_client, load_pair
 from router.tls.contexts import server_context
 from router.tls.x509 import CertificateFacts
 
 _PAIR = ("certificate", "key")
 _SERVER = (*_PAIR, "certificates", "hsts")
 _WRITE = "write `{certificate: fullchain.pem, key: privkey.pem}`"
+
+_FILES = ("ca", "certificate", "key")
+_CLIENT = (*_FILES, "server_name")
 
 LONGEST_HSTS = 10 * 366 * 86400.0
 """Ten years in seconds: more is a slip of the hand."""
@@ -133,3 +138,59 @@ def _hsts(fields: Fields, findings: Findings) -> int | None:
         return 0
     read = seconds(node, findings, "`hsts`", zero=True, most=LONGEST_HSTS)
     return None if read is None else int(read)
+
+
+def client_tls(node: Node, folder: Path, findings: Findings, *, named: bool) -> ClientTls | None:
+    """How an endpoint is spoken to: `true`, or who is trusted, what it is called, and what it is shown.
+
+    `named` says whether the endpoint has a host that its certificate can name. There is no word for not
+    verifying: whoever has a certificate that nobody signed names that one as `ca`.
+    """
+    if isinstance(node, Scalar):
+        said = yes_or_no(node, findings, "`tls`")
+        if said and not named:
+            _without_name(node, findings)
+            return None
+        return ClientTls() if said else None
+    fields = mapping(node, _CLIENT, findings, "`tls`", fix="write `true` or `{ca: ca.pem}`")
+    if fields is None:
+        return None
+    before = findings.errors
+    ca, certificate, key = (_path(fields.get(each), f"`{each}`", folder, findings) for each in _FILES)
+    written = fields.get("server_name")
+    scalar = word(written, findings, "`server_name`") if written is not None else None
+    if scalar is not None and not (is_host_name(scalar.text) or numeric(scalar.text)):
+        findings.add(
+            "S014",
+            f"`{short(scalar.text)}` is not a name that a certificate has",
+            scalar.source,
+            fix="write a host name",
+        )
+    if scalar is None and not named:
+        _without_name(node, findings)
+    if key is not None and certificate is None:
+        findings.add("S010", "`key` has no `certificate`", fields.place("key"), fix="write both, or neither")
+    if findings.errors > before:
+        return None
+    tls = ClientTls(
+        ca=ca,
+        server_name=scalar.text if scalar is not None else None,
+        certificate=certificate,
+        key=key or certificate,
+    )
+    try:
+        load_client(tls)
+    except CertificateUnusable as error:
+        place = "ca" if ca is not None and ca in error.message else "certificate"
+        findings.add("H321", error.message, fields.place(place), fix=error.hint)
+        return None
+    return tls
+
+
+def _without_name(node: Node, findings: Findings) -> None:
+    findings.add(
+        "S010",
+        "a unix socket has no host name that a certificate could have",
+        node.source,
+        fix="write `tls: {server_name: matrix.example.org}`, or leave TLS out: nobody listens in there",
+    )

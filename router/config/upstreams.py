@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as MappingType
+from pathlib import Path
 from types import MappingProxyType
 
 from router.config.fields import Fields, mapping
 from router.config.findings import Findings, Related
 from router.config.nodes import Entry, Mapping, Node, Scalar
+from router.config.tls import client_tls
 from router.config.values import choice, endpoint_address, kind_of, seconds, short, whole, word
-from router.table import Address, DnsAddress, Endpoint, HashKey, Policy, PolicyKind, TcpAddress, Upstream
+from router.table import (
+    Address,
+    DnsAddress,
+    Endpoint,
+    HashKey,
+    Policy,
+    PolicyKind,
+    TcpAddress,
+    UnixAddress,
+    Upstream,
+)
 
 POLICIES = MappingProxyType({kind.value: kind.name for kind in PolicyKind})
 
@@ -55,10 +67,12 @@ def name(scalar: Scalar, findings: Findings, what: str) -> str | None:
 class UpstreamReader:
     """Reads upstreams; remembers what was written, even where it cannot be served."""
 
-    __slots__ = ("_findings", "endpoints", "names")
+    __slots__ = ("_findings", "_folder", "endpoints", "names")
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, folder: Path) -> None:
+        """Paths of certificates are relative to `folder`."""
         self._findings = findings
+        self._folder = folder
         self.endpoints: list[Endpoint] = []
         self.names: set[str] = set()
 
@@ -99,7 +113,7 @@ class UpstreamReader:
         if fields is None:
             return None
         policy = _policy(fields, findings, where)
-        endpoints = _endpoints(fields, key, findings)
+        endpoints = _endpoints(fields, key, self._folder, findings)
         self.endpoints += endpoints
         if known is None or policy is None or not endpoints:
             return None
@@ -166,7 +180,7 @@ def _hash_key(node: Node, findings: Findings) -> HashKey | None:
     return HashKey(kind="header", name=scalar.text.lower())
 
 
-def _endpoints(fields: Fields, key: Scalar, findings: Findings) -> tuple[Endpoint, ...]:
+def _endpoints(fields: Fields, key: Scalar, folder: Path, findings: Findings) -> tuple[Endpoint, ...]:
     node = fields.get("endpoints")
     if node is None or isinstance(node, Mapping):
         if isinstance(node, Mapping):
@@ -177,7 +191,7 @@ def _endpoints(fields: Fields, key: Scalar, findings: Findings) -> tuple[Endpoin
     nodes = (node,) if isinstance(node, Scalar) else node.items
     if not nodes:
         _no_endpoints(key, findings)
-    read = [_endpoint(item, findings) for item in nodes]
+    read = [_endpoint(item, folder, findings) for item in nodes]
     found: dict[Address | DnsAddress, Endpoint] = {}
     for endpoint in (one for one in read if one is not None):
         if endpoint.address in found:
@@ -193,7 +207,7 @@ def _endpoints(fields: Fields, key: Scalar, findings: Findings) -> tuple[Endpoin
     return tuple(found.values())
 
 
-def _endpoint(node: Node, findings: Findings) -> Endpoint | None:
+def _endpoint(node: Node, folder: Path, findings: Findings) -> Endpoint | None:
     weight: int | None = 1
     instance: str | None = None
     fails, timeout = NGINX_FAILS
@@ -202,7 +216,7 @@ def _endpoint(node: Node, findings: Findings) -> Endpoint | None:
     if not isinstance(node, Scalar):
         fields = mapping(
             node,
-            ("address", "weight", "instance", "max_fails", "fail_timeout"),
+            ("address", "weight", "instance", "max_fails", "fail_timeout", "tls"),
             findings,
             "an endpoint",
             fix="write `127.0.0.1:8101` or `{address: 127.0.0.1:8101, weight: 2}`",
@@ -221,6 +235,8 @@ def _endpoint(node: Node, findings: Findings) -> Endpoint | None:
         return None
     if isinstance(where, DnsAddress) and fields is not None and not _fits_dns(where, fields, findings):
         return None
+    spoken = fields.get("tls") if fields is not None else None
+    tls = client_tls(spoken, folder, findings, named=not isinstance(where, UnixAddress)) if spoken else None
     if isinstance(where, TcpAddress) and where.port == 0:
         findings.add("S013", "an endpoint has no port 0", place.source, fix="write the worker's port")
         return None
@@ -230,6 +246,7 @@ def _endpoint(node: Node, findings: Findings) -> Endpoint | None:
         instance=instance,
         max_fails=fails,
         fail_timeout=timeout,
+        tls=tls,
         source=place.source,
     )
 

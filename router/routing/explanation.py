@@ -47,6 +47,7 @@ class Candidate:
     instance: str | None
     up: bool
     chosen: bool
+    tls: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,11 +262,16 @@ def _candidates(decision: Forward) -> tuple[Candidate, ...]:
     """Those of the decision in its order, then the rest, which are down, as the file has them."""
     down = [each for each in decision.upstream.endpoints if all(each is not up for up in decision.candidates)]
     up = tuple(
-        Candidate(endpoint=each.name, instance=each.instance, up=True, chosen=place == 0)
+        Candidate(
+            endpoint=each.name, instance=each.instance, up=True, chosen=place == 0, tls=each.tls is not None
+        )
         for place, each in enumerate(decision.candidates)
     )
     return up + tuple(
-        Candidate(endpoint=each.name, instance=each.instance, up=False, chosen=False) for each in down
+        Candidate(
+            endpoint=each.name, instance=each.instance, up=False, chosen=False, tls=each.tls is not None
+        )
+        for each in down
     )
 
 

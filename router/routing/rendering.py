@@ -113,7 +113,7 @@ def _conclusion(explanation: Explanation) -> str:
         return "503: no endpoint of the upstream is up"
     if chosen.endpoint.startswith("dns:"):
         return f"{chosen.endpoint}: one of what DNS answers; the running router knows which (/explain)"
-    scheme = "" if chosen.endpoint.startswith("unix:") else "http://"
+    scheme = "https://" if chosen.tls else "" if chosen.endpoint.startswith("unix:") else "http://"
     return f"{scheme}{chosen.endpoint}" + (f"  ({chosen.instance})" if chosen.instance else "")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from router.errors import CertificateUnusable
 from router.server.listener import ProxyServer
-from router.tls.certificates import CertificateStore
+from router.tls.certificates import CertificateStore, ClientStore
 from router.tls.x509 import CertificateFacts
 
 INTERVAL = 60.0
@@ -23,13 +23,22 @@ class Renewal:
     __slots__ = ("_clock", "_due", "_say", "_stores")
 
     def __init__(
-        self, servers: Iterable[ProxyServer], *, clock: Callable[[], float], say: Callable[[str], None]
+        self,
+        servers: Iterable[ProxyServer],
+        clients: ClientStore,
+        *,
+        clock: Callable[[], float],
+        say: Callable[[str], None],
     ) -> None:
         """`clock` tells seconds since 1970."""
-        self._stores = tuple(
+        listening = (
             (str(server.listener), server.certificates)
             for server in servers
             if server.certificates is not None
+        )
+        self._stores: tuple[tuple[str, CertificateStore | ClientStore], ...] = (
+            *listening,
+            ("TLS to endpoints", clients),
         )
         self._clock = clock
         self._say = say
@@ -37,7 +46,7 @@ class Renewal:
 
     def tick(self) -> None:
         """Called once a second; looks at the files once a minute, and reads those that have changed."""
-        if not self._stores or self._clock() < self._due:
+        if self._clock() < self._due:
             return
         self._due = self._clock() + INTERVAL
         for listener, store in self._stores:
@@ -47,16 +56,17 @@ class Renewal:
     def read_all(self) -> None:
         """Reads every certificate again."""
         for listener, store in self._stores:
-            self._read(listener, store)
+            if store.in_use:
+                self._read(listener, store)
 
-    def _read(self, listener: str, store: CertificateStore) -> None:
+    def _read(self, listener: str, store: CertificateStore | ClientStore) -> None:
         try:
             store.reload()
         except CertificateUnusable as error:
             self._say(f"error: {listener} keeps its old certificates: {error.message}; {error.hint}")
             return
         told = "; ".join(map(_told, store.facts))
-        self._say(f"{listener} has read its certificates again: {told}")
+        self._say(f"{listener} has read its certificates again{': ' * bool(told)}{told}")
 
 
 def _told(facts: CertificateFacts) -> str:

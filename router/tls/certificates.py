@@ -9,7 +9,8 @@ from pathlib import Path
 
 from router.errors import CertificateUnusable
 from router.settings import CertificateFiles
-from router.tls.contexts import server_context
+from router.table import ClientTls
+from router.tls.contexts import client_context, server_context
 from router.tls.x509 import CertificateFacts, read_certificate
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -94,6 +95,71 @@ def _unusable(error: ssl.SSLError, files: CertificateFiles) -> CertificateUnusab
     )
 
 
+def load_client(tls: ClientTls) -> ssl.SSLContext:
+    """How an endpoint is spoken to; raises CertificateUnusable for files that cannot be used."""
+    context = client_context()
+    if tls.ca is None:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    else:
+        read_chain(tls.ca)
+        try:
+            context.load_verify_locations(tls.ca)
+        except (ssl.SSLError, OSError) as error:
+            raise CertificateUnusable(
+                f"{tls.ca} cannot be used: {error}", hint="give a file of certificates in PEM"
+            ) from None
+        # So that a server's own certificate may stand there, whoever signed it.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if tls.certificate is not None and tls.key is not None:
+        load_pair(context, CertificateFiles(certificate=tls.certificate, key=tls.key))
+    return context
+
+
+class ClientStore:
+    """How each endpoint is spoken to: made when one is first connected to, or when all are read again.
+
+    `facts` are of no certificate: what matters is what the endpoints show.
+    """
+
+    __slots__ = ("_contexts", "_stamps")
+
+    facts: tuple[CertificateFacts, ...] = ()
+
+    def __init__(self) -> None:
+        self._contexts: dict[ClientTls, ssl.SSLContext] = {}
+        self._stamps: tuple[object, ...] = ()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether there is anything to read again."""
+        return bool(self._contexts)
+
+    def of(self, tls: ClientTls) -> ssl.SSLContext:
+        """Raises CertificateUnusable where its files cannot be used."""
+        context = self._contexts.get(tls)
+        if context is None:
+            context = self._contexts[tls] = load_client(tls)
+            self._stamps = self._look()
+        return context
+
+    def reload(self) -> None:
+        """All of them anew, or none; raises CertificateUnusable."""
+        self._stamps = self._look()
+        self._contexts = {tls: load_client(tls) for tls in self._contexts}
+
+    def changed(self) -> bool:
+        """Whether a file is another one than when it was last read, well or not."""
+        return self._look() != self._stamps
+
+    def _look(self) -> tuple[object, ...]:
+        return tuple(
+            _stamp(path)
+            for tls in self._contexts
+            for path in (tls.ca, tls.certificate, tls.key)
+            if path is not None
+        )
+
+
 class CertificateStore:
     """The certificates of one listener: by name, the first for whoever asks for none of theirs.
 
@@ -102,6 +168,8 @@ class CertificateStore:
     """
 
     __slots__ = ("_by_name", "_files", "_front", "_stamps", "facts")
+
+    in_use = True
 
     def __init__(self, files: Iterable[CertificateFiles]) -> None:
         self._files = tuple(files)

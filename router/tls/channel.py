@@ -172,7 +172,7 @@ class TlsChannel(asyncio.Transport, asyncio.Protocol):
     def _refuse(self, error: ssl.SSLError) -> None:
         """Sends the alert, or tells a client without TLS what this is."""
         raw = self._raw
-        reason = _word(error)
+        reason = reason_of(error)
         self._settle(reason)
         if raw is None:
             return
@@ -295,5 +295,8 @@ class TlsChannel(asyncio.Transport, asyncio.Protocol):
         return cast("asyncio.Protocol", self._protocol)
 
 
-def _word(error: ssl.SSLError) -> str:
+def reason_of(error: ssl.SSLError) -> str:
+    """Why a handshake failed, in OpenSSL's word for it; of a certificate, what is wrong with it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {error.verify_message}"
     return (error.reason or "unknown").lower().replace(" ", "_")

@@ -34,3 +34,13 @@ def server_context() -> ssl.SSLContext:
     context.num_tickets = 0
     context.set_alpn_protocols([PROTOCOL])
     return context
+
+
+def client_context() -> ssl.SSLContext:
+    """For endpoints, whose certificates are verified; it trusts nobody yet."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.hostname_checks_common_name = False  # RFC 9525 section 6.3
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.set_alpn_protocols([PROTOCOL])
+    return context

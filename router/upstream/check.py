@@ -6,15 +6,19 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
+from typing import cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from router.errors import ConnectFailed, LookupFailed, OutOfResources
+from router.errors import CertificateUnusable, ConnectFailed, LookupFailed, OutOfResources
 from router.guard import numeric
 from router.table import Endpoint, TcpAddress, UnixAddress
+from router.tls.channel import reason_of
 from router.upstream.connection import UpstreamConnection
+from router.upstream.handshake import name_to_verify
 from router.upstream.pool import OUR_OWN_SHORTAGE, AddressBook, Judge, Pool
 
 NOT_SENT = frozenset({"Accept", "Accept-Encoding", "User-Agent"})
@@ -123,7 +127,9 @@ class Checks:
     async def _get(self, endpoint: Endpoint, path: str) -> None:
         """A connection for each check, no cookies, no redirects; of the body nothing is read."""
         host = "localhost" if isinstance(endpoint.address, UnixAddress) else endpoint.name
+        tls = endpoint.tls
         try:
+            context = self._pool.clients.of(tls) if tls is not None else True
             async with (
                 aiohttp.ClientSession(
                     connector=self._connector(endpoint),
@@ -133,11 +139,19 @@ class Checks:
                     auto_decompress=False,
                 ) as client,
                 client.get(
-                    URL(f"http://worker{path}", encoded=True), headers={"Host": host}, allow_redirects=False
+                    URL(f"http{'s' * bool(tls)}://worker{path}", encoded=True),
+                    headers={"Host": host},
+                    allow_redirects=False,
+                    ssl=context,
+                    server_hostname=name_to_verify(endpoint, tls) if tls is not None else None,
                 ) as answer,
             ):
                 if not 200 <= answer.status < 300:
                     raise CheckFailed(f"{path} answered {answer.status}")
+        except CertificateUnusable as error:
+            raise CheckFailed(f"{endpoint.name}: {error.message}", refused=True) from error
+        except aiohttp.ClientSSLError as error:
+            raise CheckFailed(f"{endpoint.name}: TLS: {_said_by_tls(error)}", refused=True) from error
         except aiohttp.ClientConnectorError as error:
             if error.os_error.errno in OUR_OWN_SHORTAGE:
                 raise NotAsked from error
@@ -171,6 +185,15 @@ class Checks:
         reason = self._judge(address)
         if reason is not None:
             raise PermissionError(errno.EACCES, reason)
+
+
+def _said_by_tls(error: aiohttp.ClientSSLError) -> str:
+    failed: Exception
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        failed = error.certificate_error
+    else:
+        failed = error.os_error
+    return reason_of(cast("ssl.SSLError", failed)).replace("_", " ")
 
 
 def _said(error: Exception) -> str:

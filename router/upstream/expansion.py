@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from router.table import DnsAddress, Endpoint, TcpAddress, Upstream
+from router.table import ClientTls, DnsAddress, Endpoint, TcpAddress, Upstream
 from router.upstream.resolver import Service
 
 MOST_FOUND = 100
@@ -88,6 +88,14 @@ def _expanded(upstream: Upstream, found: Mapping[DnsAddress, tuple[Found, ...]])
         for each in several:
             if str(each.address) not in written:
                 weight = endpoint.weight * each.weight
-                made = replace(endpoint, address=each.address, weight=weight)
+                tls = _by_name(endpoint.tls, address)
+                made = replace(endpoint, address=each.address, weight=weight, tls=tls)
                 endpoints.setdefault(made.name, made)
     return replace(upstream, endpoints=tuple(endpoints.values()))
+
+
+def _by_name(tls: ClientTls | None, address: DnsAddress) -> ClientTls | None:
+    """A certificate names the name, not the addresses found for it; an SRV record's target is one itself."""
+    if tls is None or tls.server_name is not None or address.port is None:
+        return tls
+    return replace(tls, server_name=address.name.rstrip("."))

@@ -7,10 +7,19 @@ import errno
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from router.errors import ConnectFailed, LookupFailed, OutOfResources, ReplicationExposed, RouterError
+from router.errors import (
+    ConnectFailed,
+    HandshakeFailed,
+    LookupFailed,
+    OutOfResources,
+    ReplicationExposed,
+    RouterError,
+)
 from router.guard import numeric
 from router.table import DnsAddress, Endpoint, UnixAddress
+from router.tls.certificates import ClientStore
 from router.upstream.connection import UpstreamConnection
+from router.upstream.handshake import Dial, handshake, name_to_verify
 
 MAX_IDLE = 256
 """Idle connections kept to one endpoint; Twisted accepts as many as it has descriptors."""
@@ -65,6 +74,7 @@ class Pool:
         "_judge",
         "_loop",
         "_open",
+        "clients",
     )
 
     def __init__(
@@ -75,10 +85,13 @@ class Pool:
         book: AddressBook,
         clock: Callable[[], float],
         idle_limit: float,
+        clients: ClientStore | None = None,
     ) -> None:
+        """`clients` knows how endpoints are spoken to that speak TLS."""
         self._loop = loop
         self._judge = judge
         self._book = book
+        self.clients = clients or ClientStore()
         self._changes = 0
         self._clock = clock
         self._idle_limit = idle_limit
@@ -182,7 +195,8 @@ class Pool:
         if isinstance(address, UnixAddress):
             self._refuse_replication(address.path)
             connection = UpstreamConnection(endpoint, self)
-            await self._loop.create_unix_connection(lambda: connection, address.path)
+            path = address.path
+            await self._reach(connection, lambda make: self._loop.create_unix_connection(make, path))
             return connection
         if isinstance(address, DnsAddress):
             raise LookupFailed("nothing is found under this name")
@@ -210,7 +224,7 @@ class Pool:
                     return await self._connect_to(endpoint, host, port)
             except TimeoutError as failed:
                 error = failed if failed.errno else OSError(f"{host} does not answer")
-            except (OSError, ReplicationExposed) as failed:
+            except (OSError, HandshakeFailed, ReplicationExposed) as failed:
                 error = failed
         return error
 
@@ -219,12 +233,21 @@ class Pool:
         connection = UpstreamConnection(endpoint, self)
         connection.address = host
         try:
-            await self._loop.create_connection(lambda: connection, host, port)
+            await self._reach(connection, lambda make: self._loop.create_connection(make, host, port))
         except asyncio.CancelledError:
             # It may have been connected at the same moment, for nobody.
             connection.abort()
             raise
         return connection
+
+    async def _reach(self, connection: UpstreamConnection, dial: Dial) -> None:
+        """Opens the connection, and speaks TLS on it where the endpoint does."""
+        tls = connection.endpoint.tls
+        if tls is None:
+            await dial(lambda: connection)
+        else:
+            name = name_to_verify(connection.endpoint, tls)
+            await handshake(dial, connection, self.clients.of(tls), name)
 
     def _refuse_replication(self, address: SocketAddress) -> None:
         reason = self._judge(address)

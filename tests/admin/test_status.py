@@ -34,6 +34,7 @@ def test_endpoints_stand_under_each_of_their_upstreams() -> None:
     ]
     (down,) = status.upstreams[1].down
     assert down == EndpointStatus(
+        tls=False,
         endpoint="127.0.0.1:8102",
         instance="generic2",
         up=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from router.config.codes import Severity
 from router.config.findings import Finding
 from router.config.loader import Loaded, load
 from router.settings import HSTS
+from router.table import ClientTls
 from tests.authority import Authority
 from tests.config.files import CLEAN
 
@@ -154,3 +156,78 @@ def test_a_certificate_that_nobody_takes(tmp_path: Path, begin: int, names: list
     finding = only(loaded(tmp_path, f"{{{PAIR}}}"))
     assert finding.code == "H322"
     assert words in finding.message
+
+
+def endpoint(folder: Path, tls: str, address: str = "localhost:8448") -> Loaded:
+    file = folder / "routes.yaml"
+    file.write_text(
+        f"upstreams: {{main: {{endpoints: [{{address: '{address}', tls: {tls}}}]}}}}\n"
+        "routes: [{path: '^/', upstream: main}]\n",
+        encoding="utf-8",
+    )
+    return load(file)
+
+
+@pytest.mark.parametrize(
+    ("tls", "spoken"),
+    [
+        ("true", ClientTls()),
+        ("false", None),
+        ("{}", ClientTls()),
+        ("{ca: ca.pem}", ClientTls(ca="ca.pem")),
+        ("{server_name: synapse.example}", ClientTls(server_name="synapse.example")),
+        ("{server_name: '10.0.0.1'}", ClientTls(server_name="10.0.0.1")),
+        ("{certificate: chain.pem, key: key.pem}", ClientTls(certificate="chain.pem", key="key.pem")),
+    ],
+)
+def test_how_an_endpoint_is_spoken_to(authority: Authority, tls: str, spoken: ClientTls | None) -> None:
+    config = endpoint(authority.folder, tls).config
+    assert config is not None
+    (found,) = config.table.upstreams["main"].endpoints
+    if spoken is not None:
+        paths = {
+            each: str(authority.folder / written)
+            for each in ("ca", "certificate", "key")
+            if (written := getattr(spoken, each)) is not None
+        }
+        spoken = replace(spoken, **paths)
+    assert found.tls == spoken
+
+
+@pytest.mark.parametrize(
+    ("tls", "address", "code", "words"),
+    [
+        ("maybe", "h:1", "S011", "`tls` is true or false"),
+        ("[true]", "h:1", "S009", "`tls` is a mapping"),
+        ("{verify: false}", "h:1", "S008", "`verify` is not a key"),
+        ("{ca: none.pem}", "h:1", "H321", "none.pem cannot be read"),
+        ("{ca: key.pem}", "h:1", "H321", "holds no certificate"),
+        ("{certificate: chain.pem, key: other-key.pem}", "h:1", "H321", "does not belong"),
+        ("{key: key.pem}", "h:1", "S010", "`key` has no `certificate`"),
+        ("{server_name: 'a b'}", "h:1", "S014", "not a name that a certificate has"),
+        ("true", "unix:/run/x", "S010", "no host name"),
+        ("{ca: ca.pem}", "unix:/run/x", "S010", "no host name"),
+    ],
+)
+def test_what_is_wrong_with_an_endpoint(
+    authority: Authority, tls: str, address: str, code: str, words: str
+) -> None:
+    result = endpoint(authority.folder, tls, address)
+    finding = only(result)
+    assert finding.code == code
+    assert words in finding.message
+    assert result.config is None
+
+
+def test_one_endpoint_is_spoken_to_in_one_way(tmp_path: Path) -> None:
+    file = tmp_path / "routes.yaml"
+    file.write_text(
+        "upstreams:\n  a: {endpoints: [{address: 'h:1', tls: true}]}\n  b: {endpoints: ['h:1']}\n"
+        "routes: [{path: '^/a', upstream: a}, {path: '^/', upstream: b}]\n",
+        encoding="utf-8",
+    )
+    finding = only(load(file))
+    assert finding.code == "W221"
+    assert finding.source is not None
+    assert finding.source.line == 3
+    assert finding.related[0].source.line == 2

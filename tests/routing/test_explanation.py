@@ -68,7 +68,7 @@ def test_it_says_route_line_upstream_endpoint_key_and_candidates() -> None:
     assert told["endpoint"] == names[0]
     assert told["key"] == {"kind": "user", "crc32": f"{crc32(b'YWxpY2U'):08x}", "hashed": True}
     assert told["candidates"] == [
-        {"endpoint": name, "instance": None, "up": True, "chosen": place == 0}
+        {"endpoint": name, "instance": None, "up": True, "chosen": place == 0, "tls": False}
         for place, name in enumerate(names)
     ]
     assert told["generation"] == 3

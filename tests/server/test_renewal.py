@@ -11,7 +11,7 @@ from router.server.listener import ProxyServer
 from router.server.renewal import INTERVAL, Renewal
 from router.settings import Listener, ServerTls
 from router.table import TcpAddress
-from router.tls.certificates import CertificateStore
+from router.tls.certificates import CertificateStore, ClientStore
 from tests.authority import Authority
 from tests.dialogues import Serve
 from tests.worker import Worker
@@ -29,7 +29,7 @@ class Watched:
         plain = Listener(address=TcpAddress(host="h", port=80))
         self.store = CertificateStore((files,))
         servers = (ProxyServer(context, plain), ProxyServer(context, secure, self.store))
-        self.renewal = Renewal(servers, clock=lambda: self.now, say=self.said.append)
+        self.renewal = Renewal(servers, ClientStore(), clock=lambda: self.now, say=self.said.append)
 
     @property
     def names(self) -> list[str]:

@@ -255,7 +255,7 @@ async def test_a_certificate_that_is_not_trusted(ends: Ends) -> None:
     with pytest.raises(ssl.SSLError, match="ALERT_UNKNOWN_CA"):
         await (await ends.client(trusting=False)).rest()
     await settle()
-    assert ends.settled == ["certificate_verify_failed"]
+    assert ends.settled == ["certificate verify failed: unable to get local issuer certificate"]
     assert ends.protocol.transport is None, "the protocol is never told of it"
     assert ends.protocol.told == []
 
