@@ -318,15 +318,10 @@ class ClientConnection(asyncio.Protocol):
 
     def send_head(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
         """Begins the answer; the connection ends with it where the client still sends, or wants it so."""
-        if self._reading_body or self._context.draining or (message.until_close and not message.no_body):
-            self._keep_alive = False
-        unchunk = self.wants_payload and message.chunked
-        if self._minor == 0:
-            self._keep_alive = False
-        added = self._listener.fields
-        self._write(
-            response_head(message, head, close=not self._keep_alive, unchunk=unchunk, added=added) + body
-        )
+        self._end_with_answer()
+        close, added = not self._keep_alive, self._listener.fields
+        sent = response_head(message, head, close=close, unchunk=self.wants_payload, added=added)
+        self._write(sent + body)
 
     def send_body(self, data: bytes) -> None:
         """Passes a piece of the answer on."""

@@ -127,15 +127,17 @@ def response_head(
     """The head that the client gets: as it came, where nothing must change.
 
     `upgrade` is the protocol that a 101 grants, `close` announces that the connection ends with this
-    answer, `unchunk` that the body is sent without chunks (to HTTP/1.0, which has none). `added` is the
-    listener's Strict-Transport-Security, which gives way to one of the worker's.
+    answer, `unchunk` that the body is sent without chunks (to HTTP/1.0, which has none). To all others a
+    body that ends with the worker's connection is sent in chunks. `added` is the listener's
+    Strict-Transport-Security, which gives way to one of the worker's.
     """
     headers = message.headers
     names = message.fields
     if added and b"strict-transport-security" in names:
         added = b""
     forbidden = HOP_BY_HOP | FRAMING if message.status == 204 or message.status < 200 else HOP_BY_HOP
-    if not close and not unchunk and message.minor == 1 and forbidden.isdisjoint(names):
+    chunk = message.until_close and not unchunk
+    if not close and not unchunk and not chunk and message.minor == 1 and forbidden.isdisjoint(names):
         return head[:-2] + added + b"\r\n" if added else head
     dropped = forbidden
     if b"connection" in names:
@@ -144,6 +146,8 @@ def response_head(
         dropped |= {b"transfer-encoding"}
     status_line = b"HTTP/1.1" + head[8 : head.index(b"\r\n")]
     lines = [status_line, *kept_lines(headers, message.lines, dropped)]
+    if chunk:
+        lines.append(b"Transfer-Encoding: chunked")
     if close:
         lines.append(b"Connection: close")
     if upgrade:

@@ -87,12 +87,13 @@ class Opening:
 def opening_of(message: ResponseMessage, body: bytes, *, unchunked: bool) -> Opening | None:
     """What to keep of a suspect answer that begins with `body`; None where its head says enough.
 
-    `unchunked` tells that the pieces come without the chunks that the head announces.
+    `unchunked` tells that the pieces come without chunks, whatever the head announces.
     """
     media_type = message.fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
     coding = message.fields.get(b"content-encoding", b"").lower()
     if message.no_body or media_type not in (_JSON, _HTML) or coding not in (b"", b"gzip"):
         return None
-    opening = Opening(media_type, chunked=message.chunked and not unchunked, gzip=coding == b"gzip")
+    chunked = (message.chunked or message.until_close) and not unchunked
+    opening = Opening(media_type, chunked=chunked, gzip=coding == b"gzip")
     opening.add(body)
     return opening

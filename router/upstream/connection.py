@@ -29,6 +29,8 @@ WRITE_LOW = 16_384
 READ = 262_144
 """Bytes that are read at once where uvloop no longer reads; it takes as many itself."""
 
+LAST_CHUNK = b"0\r\n\r\n"
+
 MAX_INFORMATIONAL = 16
 """1xx answers before a final one: enough for any server, an end for one that loops."""
 
@@ -170,7 +172,11 @@ class UpstreamConnection(asyncio.Protocol):
         return not unread
 
     def send(self, head: bytes, *, method: str, decode: bool, sink: ResponseSink) -> None:
-        """Begins a request; the answer, unchunked where `decode` is set, is told to the sink."""
+        """Begins a request; its answer is told to the sink.
+
+        With `decode` a body comes without chunks. Else one that ends with the connection is put into chunks,
+        since on many a connection to a client nothing else tells a cut body from a whole one.
+        """
         self._sink = sink
         self._phase = Phase.HEAD
         self._method = method
@@ -308,7 +314,8 @@ class UpstreamConnection(asyncio.Protocol):
                 self._phase = Phase.IDLE
             return (data if consumed == len(data) else data[:consumed]), consumed
         if self._phase is Phase.CLOSE:
-            return data, len(data)
+            whole = self._decode or not data
+            return data if whole else b"%x\r\n%b\r\n" % (len(data), data), len(data)
         return b"", 0
 
     def _end(self, sink: ResponseSink, *, excess: bool) -> None:
@@ -340,6 +347,8 @@ class UpstreamConnection(asyncio.Protocol):
         """The endpoint sends no more: the end of a close-delimited body, else a broken answer."""
         sink = self._sink
         if sink is not None and self._phase is Phase.CLOSE:
+            if not self._decode:
+                sink.on_response_body(LAST_CHUNK)
             self._keep_alive = False
             self._end(sink, excess=False)
         else:

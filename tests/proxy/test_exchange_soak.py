@@ -98,12 +98,13 @@ async def ask(client: Peer, number: int, luck: Luck) -> bool:
     if method == b"HEAD":
         return b"Connection: close" not in head
     if b"chunked" in head:
-        data = await client.exactly(int(await client.until(b"\r\n"), 16))
-        assert await client.exactly(7) == b"\r\n0\r\n\r\n"
-    elif b"Content-Length" in head:
-        data = await client.exactly(field(head, b"Content-Length"))
+        data = b""
+        while size := int(await client.until(b"\r\n"), 16):
+            data += await client.exactly(size)
+            assert await client.exactly(2) == b"\r\n"
+        assert await client.exactly(2) == b"\r\n"
     else:
-        data = await client.rest()
+        data = await client.exactly(field(head, b"Content-Length"))
     assert data == path * (len(data) // len(path))
     assert data
     return b"Connection: close" not in head

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -97,17 +98,68 @@ async def test_some_whole_answers_end_the_connection_to_the_worker_only(
     await client.silent()
 
 
-async def test_an_answer_that_ends_with_the_connection(proxy: Proxy, worker: Worker) -> None:
-    for head in (b"HTTP/1.1 200 OK\r\nX: 1\r\n\r\n", b"HTTP/1.0 200 OK\r\nX: 1\r\n\r\n"):
-        client = await proxy.ask(GET)
-        peer = await worker.asked()
-        await peer.send(head + b"half")
-        await client.expect(b"HTTP/1.1 200 OK\r\nX: 1\r\nConnection: close\r\n\r\nhalf")
-        await peer.send(b"whole")
-        peer.close()
-        await client.expect(b"whole")
-        await client.ended()
-    assert proxy.ends == [(200, ""), (200, "")]
+UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\nX: 1\r\n\r\n"
+
+
+@pytest.mark.parametrize("head", [UNTIL_CLOSE, UNTIL_CLOSE.replace(b"1.1", b"1.0")])
+async def test_an_answer_that_ends_with_the_connection_is_put_into_chunks(
+    proxy: Proxy, worker: Worker, head: bytes
+) -> None:
+    """So that its end shows on a connection to a client too, which then stays open."""
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(head + b"half")
+    await client.expect(b"HTTP/1.1 200 OK\r\nX: 1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+    await peer.send(b"a" * 26)
+    await client.expect(b"1a\r\n" + b"a" * 26 + b"\r\n")
+    await client.silent()
+    peer.close()
+    await client.expect(b"0\r\n\r\n")
+    await client.silent()
+    await client.send(GET)
+    await (await worker.asked()).send(OK)
+    await client.expect(OK)
+    assert proxy.ends == [(200, "")] * 2
+
+
+async def test_an_answer_that_ends_with_the_connection_and_is_empty(proxy: Proxy, worker: Worker) -> None:
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(UNTIL_CLOSE)
+    await client.until()
+    await client.silent()
+    peer.close()
+    await client.expect(b"0\r\n\r\n")
+    await client.silent()
+
+
+async def test_http_1_0_sees_the_end_of_the_connection(proxy: Proxy, worker: Worker) -> None:
+    client = await proxy.ask(GET.replace(b"1.1", b"1.0"))
+    peer = await worker.asked()
+    await peer.send(UNTIL_CLOSE + b"half")
+    await client.expect(b"HTTP/1.1 200 OK\r\nX: 1\r\nConnection: close\r\n\r\nhalf")
+    await peer.send(b"whole")
+    peer.close()
+    await client.expect(b"whole")
+    await client.ended()
+
+
+@pytest.mark.parametrize("sent", [UNTIL_CLOSE, CHUNKED, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"])
+async def test_a_cut_answer_never_looks_whole_on_a_unix_socket(
+    serve: Serve, worker: Worker, tmp_path: Path, sent: bytes
+) -> None:
+    """Which knows no reset: only the framing tells."""
+    proxy = await serve(worker.endpoint, path=f"{tmp_path}/clients")
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(sent + (b"4\r\nhalf" if sent is CHUNKED else b"half"))
+    await client.until()
+    await settle()
+    peer.reset()
+    got = await client.rest()
+    assert b"half" in got
+    assert b"0\r\n\r\n" not in got
+    assert proxy.ends == [(200, "aborted")]
 
 
 BROKEN = [
@@ -118,7 +170,6 @@ BROKEN = [
     (CHUNKED + b"5\r\nhello\r\n", Peer.close),
     (CHUNKED + b"5\r\nhello\r\n0\r\n", Peer.close),
     (CHUNKED + b"5\r\nhello\r\n", Peer.reset),
-    (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf", Peer.reset),
 ]
 
 
@@ -132,6 +183,18 @@ async def test_a_worker_that_dies_is_seen_as_a_broken_answer(
     await peer.send(sent)
     await client.expect(sent)
     die(peer)
+    assert await client.reset_after() == b""
+    assert proxy.ends == [(200, "aborted")]
+
+
+async def test_a_reset_is_not_the_end_of_an_answer_that_ends_with_the_connection(
+    proxy: Proxy, worker: Worker
+) -> None:
+    client = await proxy.ask(GET)
+    peer = await worker.asked()
+    await peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf")
+    await client.expect(CHUNKED + b"4\r\nhalf\r\n")
+    peer.reset()
     assert await client.reset_after() == b""
     assert proxy.ends == [(200, "aborted")]
 
