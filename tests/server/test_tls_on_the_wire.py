@@ -242,7 +242,7 @@ async def test_a_whole_answer_that_ends_with_the_connection_has_a_goodbye(
     secure: Proxy, worker: Worker, authority: Authority
 ) -> None:
     client = await connect(secure, authority.client())
-    await client.send(GET)
+    await client.send(GET.replace(b"HTTP/1.1", b"HTTP/1.0"))
     peer = await worker.asked()
     await peer.send(b"HTTP/1.1 200 OK\r\n\r\nall of it")
     peer.close()
