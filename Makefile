@@ -34,6 +34,7 @@ bench: setup
 	$(BIN)/python -m benchmarks
 
 soak: setup
+	$(BIN)/python -m tests.faults --seconds 600
 	$(BIN)/python -m tests.fuzz --seconds 600
 
 lint: setup

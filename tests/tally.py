@@ -6,8 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-EVIDENCE, TALLY = "evidence", "tally"
-HEADINGS = {EVIDENCE: "which process served what, by Synapse's own logs", TALLY: "the shipped table"}
+EVIDENCE, TALLY, LOSSES = "evidence", "tally", "losses"
+HEADINGS = {
+    EVIDENCE: "which process served what, by Synapse's own logs",
+    TALLY: "the shipped table",
+    LOSSES: "who lost what to kills and to SIGTERM",
+}
 """By the name of a test's property, what stands over the texts of all tests that have it."""
 
 
@@ -16,6 +20,13 @@ def tally(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Call it with text that whoever reads the suite's output should see."""
     properties = request.node.user_properties
     return lambda text: properties.append((TALLY, text))
+
+
+@pytest.fixture
+def losses(request: pytest.FixtureRequest) -> Callable[[list[str]], None]:
+    """The same for lines that say who lost what."""
+    properties = request.node.user_properties
+    return lambda lines: properties.append((LOSSES, "\n".join([*lines, ""])))
 
 
 class _Printer:
