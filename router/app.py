@@ -139,6 +139,7 @@ class Application:
             loop,
             every_tick=[self.deadlines.tick, self.context.departures.tick],
             every_second=[
+                self.context.queues.serve,
                 self.pool.expire,
                 self.names.tick,
                 self._forget_gone,
@@ -180,7 +181,9 @@ class Application:
 
     def _note_change(self, state: EndpointState) -> None:
         say_change(state)
-        if not state.up:
+        if state.up:
+            self.context.queues.serve()
+        else:
             self.pool.drop_idle(state.name)
             self.discovery.endpoint_failed(state.name)
 
@@ -240,6 +243,7 @@ class Application:
                 metrics=self.metrics,
                 misroutes=self.misroutes,
                 open_connections=lambda: sum(len(server.connections) for server in self.servers),
+                waiting=self.context.queues.length,
                 closed_connections=lambda: self.capacity.closed,
                 log_dropped=lambda: self.access_log.dropped,
                 draining=lambda: self.context.draining,

@@ -26,6 +26,8 @@ RouterError
     │   ├── TooManyFromClient 429          ├── TooManyConnections 503
     │   └── BadPreamble 400, never sent    └── TunnelIdle 408, never sent
     └── UpstreamError(retryable)           the worker's doing
+        ├── QueueFull 429                  ├── QueueTimeout 503
+        │   └── QueueFullForServers 503    │
         ├── ConnectFailed 502              ├── UpstreamTimeout 504
         │   ├── ConnectTimeout 504         ├── UpstreamAborted 502
         │   └── OutOfResources 503         │
@@ -294,6 +296,28 @@ class UpstreamTimeout(UpstreamError):
 
     status = 504
     reason = "timeout"
+
+
+class QueueFull(UpstreamError):
+    """Every endpoint has as many requests as it may have, and as many as may wait are waiting."""
+
+    status = 429
+    errcode = "M_LIMIT_EXCEEDED"
+    reason = "overload"
+
+
+class QueueFullForServers(QueueFull):
+    """The same for another homeserver, which takes a 429 no better than a 503."""
+
+    status = 503
+    errcode = "M_UNKNOWN"
+
+
+class QueueTimeout(UpstreamError):
+    """No endpoint had room for the request within the time that it could wait."""
+
+    status = 503
+    reason = "queue_timeout"
 
 
 class NoEndpointAvailable(UpstreamError):

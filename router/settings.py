@@ -43,6 +43,12 @@ class Limits:
     requests_per_connection: int = 1000
     """nginx `keepalive_requests` 1000; the last answer says that the connection ends."""
 
+    queue: int = 1000
+    """Requests that wait for an endpoint of one upstream; a 429 beyond it, on federation a 503.
+
+    Ours: fifteen seconds of some sixty requests each. nginx Plus has none by default, HAProxy no bound.
+    """
+
     body_rate: int = 240
     """Bytes a second of a request's body, on average: Kestrel's `MinRequestBodyDataRate`. Below it 408."""
 
@@ -77,6 +83,9 @@ class Timeouts:
 
     idle: float = 65.0
     """A kept-alive client without a request: the reference deployment's `keepalive_timeout 65`."""
+
+    queue: float = 15.0
+    """For an endpoint to have room: between HAProxy, as connect (5 s), and nginx Plus (60 s)."""
 
     upstream_idle: float = 45.0
     """A kept-alive connection to an endpoint: below the 60 s after which Twisted closes its side."""

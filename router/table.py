@@ -145,6 +145,9 @@ class Endpoint:
     address: Address | DnsAddress
     weight: int = 1
     instance: str | None = None
+    max_requests: int | None = None
+    """Requests at once; more of them wait. None for any number (nginx `max_conns`, HAProxy `maxconn`)."""
+
     max_fails: int = 1
     """Requests that fail within `fail_timeout` before it is out, 0 for never: as nginx `max_fails`."""
 
@@ -160,6 +163,8 @@ class Endpoint:
     def __post_init__(self) -> None:
         if self.weight < 1:
             raise ValueError(f"weight {self.weight} is not a positive number")
+        if self.max_requests is not None and self.max_requests < 1:
+            raise ValueError(f"max_requests {self.max_requests} is not a positive number")
         if self.max_fails < 0 or self.fail_timeout <= 0:
             raise ValueError("max_fails is not below 0, and fail_timeout above it")
         object.__setattr__(self, "name", str(self.address))
@@ -215,6 +220,12 @@ class Upstream:
     name: str
     endpoints: tuple[Endpoint, ...]
     policy: Policy = Policy()
+    queue_size: int | None = None
+    """Requests that may wait for an endpoint; None means what `limits.queue` says."""
+
+    queue_timeout: float | None = None
+    """Seconds that one waits for an endpoint with room; None means what `timeouts.queue` says."""
+
     source: Source | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -281,6 +292,7 @@ class Route:
     `methods` is None for all; a route for GET takes HEAD too and OPTIONS ignores methods.
     `first_byte` is in seconds, `max_body` in bytes; None means what `settings` says. `upgrade` has the
     protocols that a request may go on in (RFC 9110 section 7.8), none by default, as in nginx.
+    `wait_for_worker` is how many seconds a request may wait while no endpoint is up; None for not at all.
     """
 
     name: str
@@ -293,6 +305,7 @@ class Route:
     redirect: Redirect | None = None
     first_byte: float | None = None
     max_body: int | None = None
+    wait_for_worker: float | None = None
     upgrade: tuple[str, ...] = ()
     source: Source | None = field(default=None, compare=False)
 

@@ -27,7 +27,7 @@ from router.table import Endpoint, Pattern, Policy, Route, RouteTable, TcpAddres
 from router.tls.certificates import CertificateStore
 from router.upstream.names import Names
 from router.upstream.pool import Pool
-from router.upstream.state import EndpointStates
+from router.upstream.state import EndpointState, EndpointStates
 from tests.known_names import KnownNames
 
 PATIENCE = 5.0
@@ -209,11 +209,7 @@ class Proxy:
         self.recorder = Recorder()
         self.deadlines = Deadlines()
         self.changes: list[tuple[str, bool, str]] = []
-        self.states = EndpointStates(
-            lambda: self.now,
-            lambda state: self.changes.append((state.name, state.up, state.reason)),
-            clock=lambda: self.now,
-        )
+        self.states = EndpointStates(lambda: self.now, self._note_change, clock=lambda: self.now)
         self.pool = Pool(
             loop=asyncio.get_running_loop(),
             judge=Guard(self.settings.guard).judge_sockaddr,
@@ -239,6 +235,11 @@ class Proxy:
         self._peers: list[Peer] = []
         self._listeners: list[asyncio.Server] = []
         self.address: tuple[str, int] | str = ""
+
+    def _note_change(self, state: EndpointState) -> None:
+        self.changes.append((state.name, state.up, state.reason))
+        if state.up:
+            self.context.queues.serve()
 
     async def listen(self, path: str | None = None, *, kernel: int = 0) -> None:
         """Listens on a free port, or on a unix socket."""
@@ -271,6 +272,7 @@ class Proxy:
         self.now += seconds
         for _ in range(int(seconds / TICK) + 2):
             self.deadlines.tick()
+        self.context.queues.serve()
         await settle()
 
     @property
@@ -306,6 +308,7 @@ class Proxy:
         assert not any(self.pool._idle.values())
         assert self.deadlines._buckets == {}
         assert self.capacity.used == 0
+        assert self.context.queues.waiting == {}
         assert self.capacity._by_client == {}
 
     async def _until_empty(self) -> None:

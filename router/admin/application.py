@@ -61,6 +61,7 @@ class _Admin:
             open_connections=state.open_connections,
             log_dropped=state.log_dropped,
             resolutions=state.resolutions,
+            queues=state.queues,
             closed_connections=state.closed_connections,
             watched=state.endpoints_watched,
         )

@@ -32,6 +32,7 @@ class AdminState:
     draining: Callable[[], bool]
     wall_clock: Callable[[], float]
     names: Callable[[], tuple[NameState, ...]] = tuple
+    waiting: Callable[[str], int] = lambda _: 0
     closed_connections: Callable[[], Mapping[str, int]] = dict
 
     def endpoints_up(self) -> list[tuple[str, str, bool]]:
@@ -41,6 +42,10 @@ class AdminState:
             for upstream in self.snapshot().table.upstreams.values()
             for endpoint in upstream.endpoints
         ]
+
+    def queues(self) -> list[tuple[str, int]]:
+        """How many requests wait for each upstream."""
+        return [(name, self.waiting(name)) for name in self.snapshot().table.upstreams]
 
     def resolutions(self) -> list[tuple[str, str, int]]:
         """Name, how its questions ended, and how many did."""

@@ -41,14 +41,16 @@ class EndpointStatus:
     in_flight: int
     requests: int
     failures: int
+    max_requests: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamStatus:
-    """One upstream and its endpoints, in the file's order."""
+    """One upstream and its endpoints, in the file's order; `waiting` requests wait for one of them."""
 
     upstream: str
     policy: str
+    waiting: int
     endpoints: tuple[EndpointStatus, ...]
 
     @property
@@ -200,6 +202,7 @@ def live_state(state: AdminState, endpoint: Endpoint, upstream: Upstream) -> End
         in_flight=live.in_flight,
         requests=live.requests,
         failures=live.failures,
+        max_requests=endpoint.max_requests,
     )
 
 
@@ -207,6 +210,7 @@ def _upstream(state: AdminState, upstream: Upstream) -> UpstreamStatus:
     return UpstreamStatus(
         upstream=upstream.name,
         policy=upstream.policy.kind.value,
+        waiting=state.waiting(upstream.name),
         endpoints=tuple(live_state(state, endpoint, upstream) for endpoint in upstream.endpoints),
     )
 

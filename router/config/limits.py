@@ -18,6 +18,7 @@ _COUNTS = MappingProxyType(
         "connections": 1,
         "connections_per_client": 1,
         "requests_per_connection": 1,
+        "queue": 1,
         "body_rate": 0,
         "send_rate": 0,
     }

@@ -25,7 +25,9 @@ from router.table import (
 
 FORMS = MappingProxyType({form.value: form.name for form in PathForm})
 _PRESENCE = MappingProxyType({presence.value: presence.name for presence in Presence})
-_KEYS = ("name", "path", "methods", "query", "match", *ACTIONS, "first_byte", "max_body", "upgrade")
+_KEYS = (
+    "name", "path", "methods", "query", "match", *ACTIONS, "first_byte", "max_body", "wait_for_worker", "upgrade",
+)  # fmt: skip
 
 
 class RouteReader:
@@ -73,6 +75,8 @@ class RouteReader:
         methods = self._methods(fields.get("methods"))
         query = self._query(fields.get("query"))
         first_byte, max_body = fields.get("first_byte"), fields.get("max_body")
+        held = fields.get("wait_for_worker")
+        hold = seconds(held, findings, "`wait_for_worker`") if held else None
         wait = seconds(first_byte, findings, "`first_byte`") if first_byte else None
         most = size(max_body, findings, "`max_body`") if max_body else None
         upgrade = protocols(fields.get("upgrade"), findings, methods=methods, forwards=action.forwards)
@@ -93,6 +97,7 @@ class RouteReader:
                 redirect=action.redirect,
                 first_byte=wait,
                 max_body=most,
+                wait_for_worker=hold,
                 upgrade=upgrade,
                 source=source,
             )

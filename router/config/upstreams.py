@@ -105,7 +105,7 @@ class UpstreamReader:
             return None
         fields = mapping(
             entry.value,
-            ("policy", "key", "endpoints"),
+            ("policy", "key", "endpoints", "queue"),
             findings,
             where,
             fix="write `{endpoints: [127.0.0.1:8008]}`",
@@ -117,7 +117,15 @@ class UpstreamReader:
         self.endpoints += endpoints
         if known is None or policy is None or not endpoints:
             return None
-        return Upstream(name=known, endpoints=endpoints, policy=policy, source=key.source)
+        size, timeout = _queue(fields.get("queue"), findings)
+        return Upstream(
+            name=known,
+            endpoints=endpoints,
+            policy=policy,
+            queue_size=size,
+            queue_timeout=timeout,
+            source=key.source,
+        )
 
 
 def _no_endpoints(key: Scalar, findings: Findings) -> None:
@@ -154,6 +162,18 @@ def _policy(fields: Fields, findings: Findings, where: str) -> Policy | None:
         )
         return None
     return Policy(kind=kind, key=key)
+
+
+def _queue(node: Node | None, findings: Findings) -> tuple[int | None, float | None]:
+    """How many requests may wait for an endpoint, and for how long; None for what is not written."""
+    fields = mapping(node, ("size", "timeout"), findings, "`queue`", fix="write `{size: 100, timeout: 5s}`")
+    if fields is None:
+        return None, None
+    size, timeout = fields.get("size"), fields.get("timeout")
+    return (
+        whole(size, findings, "`size`", least=0) if size else None,
+        seconds(timeout, findings, "`timeout`") if timeout else None,
+    )
 
 
 def _hash_key(node: Node, findings: Findings) -> HashKey | None:
@@ -210,13 +230,14 @@ def _endpoints(fields: Fields, key: Scalar, folder: Path, findings: Findings) ->
 def _endpoint(node: Node, folder: Path, findings: Findings) -> Endpoint | None:
     weight: int | None = 1
     instance: str | None = None
+    most: int | None = None
     fails, timeout = NGINX_FAILS
     place: Node | None = node
     fields: Fields | None = None
     if not isinstance(node, Scalar):
         fields = mapping(
             node,
-            ("address", "weight", "instance", "max_fails", "fail_timeout", "tls"),
+            ("address", "weight", "instance", "max_requests", "max_fails", "fail_timeout", "tls"),
             findings,
             "an endpoint",
             fix="write `127.0.0.1:8101` or `{address: 127.0.0.1:8101, weight: 2}`",
@@ -226,6 +247,8 @@ def _endpoint(node: Node, folder: Path, findings: Findings) -> Endpoint | None:
         place = fields.need("address", "write `address: 127.0.0.1:8101`")
         written = fields.get("weight")
         weight = whole(written, findings, "`weight`", least=1, most=MOST_WEIGHT) if written else 1
+        bound = fields.get("max_requests")
+        most = whole(bound, findings, "`max_requests`", least=1) if bound else None
         named = fields.get("instance")
         scalar = word(named, findings, "`instance`") if named else None
         instance = name(scalar, findings, "an instance") if scalar else None
@@ -244,6 +267,7 @@ def _endpoint(node: Node, folder: Path, findings: Findings) -> Endpoint | None:
         address=where,
         weight=weight,
         instance=instance,
+        max_requests=most,
         max_fails=fails,
         fail_timeout=timeout,
         tls=tls,

@@ -30,7 +30,8 @@ class RouterCollector(Collector):
     `endpoints` gives every endpoint of every upstream with whether it is up, `open_connections` the
     clients' connections, `log_dropped` the access log's `dropped`, `digest` the configuration's,
     `resolutions` how often each name was asked for, `closed_connections` the connections of clients
-    that a limit ended, by reason, `watched` the state of each endpoint.
+    that a limit ended, by reason, `watched` the state of each endpoint, `queues` how
+    many requests wait for each upstream.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class RouterCollector(Collector):
         resolutions: Callable[[], Iterable[Resolution]] = tuple,
         closed_connections: Callable[[], Mapping[str, int]] = dict,
         watched: Callable[[], Iterable[EndpointState]] = tuple,
+        queues: Callable[[], Iterable[tuple[str, int]]] = tuple,
     ) -> None:
         self._metrics = metrics
         self._misroutes = misroutes
@@ -57,6 +59,7 @@ class RouterCollector(Collector):
         self._resolutions = resolutions
         self._closed_connections = closed_connections
         self._watched = watched
+        self._queues = queues
 
     def collect(self) -> Iterator[Metric]:
         """All families, with those that have no series yet."""
@@ -84,6 +87,14 @@ class RouterCollector(Collector):
         yield GaugeMetricFamily(
             "router_open_connections", "Connections that clients hold.", value=self._open_connections()
         )
+        waiting = GaugeMetricFamily(
+            "router_upstream_queue",
+            "Requests that wait for an endpoint to have room, or to come up.",
+            labels=("upstream",),
+        )
+        for upstream, count in self._queues():
+            waiting.add_metric((upstream,), count)
+        yield waiting
         closed = CounterMetricFamily(
             "router_connections_closed",
             "Connections of clients that were closed or turned away because of a limit, by reason.",

@@ -8,6 +8,7 @@ from typing import Protocol
 from router.proxy.capacity import Capacity
 from router.proxy.deadlines import Deadlines
 from router.proxy.departures import Departures
+from router.proxy.queue import Queues
 from router.proxy.record import ExchangeRecord
 from router.proxy.trust import Trust
 from router.routing.snapshot import Snapshot
@@ -27,7 +28,7 @@ class Observer(Protocol):
 
 
 class ProxyContext:
-    """The process's snapshot, endpoints, connections and how many, paused clients, deadlines and observer.
+    """The process's snapshot, endpoints, connections, queues, paused clients, deadlines and observer.
 
     `snapshot` is assigned anew by a reload; an exchange reads it once.
     """
@@ -40,6 +41,7 @@ class ProxyContext:
         "draining",
         "observer",
         "pool",
+        "queues",
         "settings",
         "snapshot",
         "states",
@@ -68,4 +70,5 @@ class ProxyContext:
         self.observer = observer
         self.clock = clock
         self.departures = Departures()
+        self.queues = Queues(clock)
         self.draining = False

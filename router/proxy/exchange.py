@@ -24,6 +24,9 @@ from router.errors import (
     NoEndpointAvailable,
     OutOfResources,
     ProxyError,
+    QueueFull,
+    QueueFullForServers,
+    QueueTimeout,
     RequestTimeout,
     UpstreamAborted,
     UpstreamError,
@@ -39,7 +42,14 @@ from router.proxy.stream import ClientStream
 from router.proxy.tunnel import check_switch
 from router.request import RequestHead
 from router.routing.decision import Forward, Refuse, Respond, decide
-from router.routing.limits import body_limit, body_too_large, first_byte_limit
+from router.routing.limits import (
+    body_limit,
+    body_too_large,
+    first_byte_limit,
+    is_from_server,
+    queue_limit,
+    queue_size,
+)
 from router.routing.upgrade import protocol_asked
 from router.table import Endpoint
 from router.upstream.connection import WRITE_HIGH, UpstreamConnection
@@ -90,6 +100,8 @@ class Exchange(ExchangeRecord):
         "_request_done",
         "_response_begun",
         "_upstream_full",
+        "_wait_until",
+        "_waiting",
     )
 
     def __init__(
@@ -111,6 +123,8 @@ class Exchange(ExchangeRecord):
         self._request_done = False
         self._response_begun = False
         self._upstream_full = False
+        self._wait_until = 0.0
+        self._waiting = False
 
     @property
     def max_body(self) -> int:
@@ -147,7 +161,7 @@ class Exchange(ExchangeRecord):
         if message.content_length > self.max_body:
             self._fail(body_too_large(message.content_length, self.max_body))
             return
-        if not decision.candidates:
+        if not decision.candidates and not decision.route.wait_for_worker:
             self._fail(NoEndpointAvailable(f"no endpoint of {decision.upstream.name} is up"))
             return
         if decision.rotation is not None:
@@ -171,13 +185,27 @@ class Exchange(ExchangeRecord):
 
     def forward(self) -> None:
         """Sends the head and what has come of the body: in one write, which is one system call."""
+        if not self._attempt_from(0):
+            self._wait(None)
+
+    def _attempt_from(self, place: int, *, fresh: bool = False) -> bool:
+        """Tries the first candidate from that place on that has room; tells whether there is one."""
         assert isinstance(self.decision, Forward)  # noqa: S101 - all others have ended
-        self._attempt(self.decision.candidates[0])
+        candidates = self.decision.candidates
+        while place < len(candidates):
+            endpoint = candidates[place]
+            if endpoint.max_requests is None or self._has_room(endpoint):
+                self._candidate = place
+                self._attempt(endpoint, fresh=fresh)
+                return True
+            place += 1
+        return False
 
     def _attempt(self, endpoint: Endpoint, *, fresh: bool = False) -> None:
         context = self._context
         self.endpoint = endpoint
         self.attempts += 1
+        context.states.state(endpoint).in_flight += 1
         if context.states.troubled:
             context.states.begin_attempt(endpoint)
         connection = None if fresh else context.pool.take(endpoint)
@@ -195,9 +223,7 @@ class Exchange(ExchangeRecord):
             self._context.pool.release(connection)
             return
         self._connection = connection
-        state = self._context.states.state(connection.endpoint)
-        state.in_flight += 1
-        state.requests += 1
+        self._context.states.state(connection.endpoint).requests += 1
         outgoing = self._outgoing
         if self._held:
             outgoing = b"".join((outgoing, *self._held))
@@ -217,6 +243,7 @@ class Exchange(ExchangeRecord):
         decision, endpoint = self.decision, self.endpoint
         if self._client is None or endpoint is None or not isinstance(decision, Forward):
             return
+        self._free(endpoint)
         if isinstance(error, OutOfResources):
             self._fail(error)
             return
@@ -224,13 +251,91 @@ class Exchange(ExchangeRecord):
         self._try_next(error)
 
     def _try_next(self, error: UpstreamError) -> None:
-        assert isinstance(self.decision, Forward)  # noqa: S101 - only what is forwarded has attempts
-        self._candidate += 1
-        if self._candidate < len(self.decision.candidates):
-            # What was lost once is not sent on a kept connection again: that may be as stale.
-            self._attempt(self.decision.candidates[self._candidate], fresh=self._lost_by is not None)
+        # What was lost once is not sent on a kept connection again: that may be as stale.
+        if not self._attempt_from(self._candidate + 1, fresh=self._lost_by is not None):
+            self._wait(error)
+
+    def _wait(self, error: UpstreamError | None) -> None:
+        """Waits for an endpoint as long as the request may; else it ends, with the error of its last attempt.
+
+        Who waits again has no more time than it had at first. A request that a worker has lost waits once.
+        """
+        assert isinstance(self.decision, Forward) and self.head is not None  # noqa: S101, PT018 - as above
+        context, upstream = self._context, self.decision.upstream
+        is_full = self._candidate + (error is not None) < len(self.decision.candidates)
+        limit = queue_limit(upstream, context.settings.timeouts)
+        if not is_full:
+            error = error or NoEndpointAvailable(f"no endpoint of {upstream.name} is up")
+            lost = not isinstance(error, ConnectFailed | NoEndpointAvailable)
+            limit = 0.0 if lost else self.decision.route.wait_for_worker or 0.0
+        now = context.clock()
+        if self._wait_until:
+            limit = 0.0 if self._lost_by is not None else self._wait_until - now
+        if limit <= 0:
+            self._fail(error or self._out_of_time())
+        elif context.queues.length(upstream.name) >= queue_size(upstream, context.settings.limits):
+            full = QueueFullForServers if is_from_server(self.head.path) else QueueFull
+            self._fail(full(f"too many requests wait for {upstream.name}"))
         else:
-            self._fail(error)
+            self._wait_until = now + limit
+            self._waiting = True
+            context.queues.enter(upstream.name, self)
+            self._arm(limit)
+
+    def _out_of_time(self) -> UpstreamError:
+        assert isinstance(self.decision, Forward)  # noqa: S101 - only what is forwarded waits
+        upstream = self.decision.upstream
+        up = filter(self._context.states.is_up, upstream.endpoints)
+        if not all(map(self._has_room, up)):
+            return QueueTimeout(f"no endpoint of {upstream.name} had room in time")
+        return NoEndpointAvailable(f"no endpoint of {upstream.name} came up in time")
+
+    def prefers(self, endpoint: str) -> bool:
+        """Whether that endpoint is the one that a hash chose for the request."""
+        decision = self.decision
+        return (
+            isinstance(decision, Forward)
+            and bool(decision.key)
+            and bool(decision.candidates)
+            and decision.candidates[0].name == endpoint
+        )
+
+    def on_turn(self, freed: str) -> bool:
+        """Goes to an endpoint that has room now, by the policy of its upstream; False where there is none.
+
+        `freed` is the endpoint that has just become free: where it is none of these, nothing has changed.
+        The upstream is the present one of that name: its endpoints may have moved while the request waited.
+        """
+        decision, head, context = self.decision, self.head, self._context
+        assert isinstance(decision, Forward) and head is not None  # noqa: S101, PT018 - all others never wait
+        name = decision.upstream.name
+        balancer = context.snapshot.balancers.get(name)
+        if balancer is None:
+            self._fail(NoEndpointAvailable(f"{name} is no more"))
+            return True
+        candidates, key, rotation = balancer.choose(head, context.states)
+        upstream = context.snapshot.table.upstreams[name]
+        self.decision = Forward(decision.route, upstream, candidates, key, rotation)
+        if freed and all(each.name != freed for each in candidates):
+            return False
+        if not any(map(self._has_room, candidates)):
+            return False
+        self._leave_queue()
+        if rotation is not None:
+            context.states.rotate(upstream, rotation)
+        return self._attempt_from(0, fresh=self._lost_by is not None)
+
+    def _has_room(self, endpoint: Endpoint) -> bool:
+        most = endpoint.max_requests
+        return most is None or self._context.states.state(endpoint).in_flight < most
+
+    def _leave_queue(self) -> None:
+        if self._waiting and isinstance(self.decision, Forward):
+            self._waiting = False
+            self._context.queues.leave(self.decision.upstream.name, self)
+
+    def _free(self, endpoint: Endpoint) -> None:
+        self._context.states.state(endpoint).in_flight -= 1
 
     def _await_body(self) -> None:
         """From now on the client is waited for: it has the time of one pause, and to be fast enough."""
@@ -391,7 +496,7 @@ class Exchange(ExchangeRecord):
             self._fail(error)
             return
         first, self._lost_by = self._lost_by, connection.endpoint
-        if closed_under_us and first is None:
+        if closed_under_us and first is None and self._has_room(connection.endpoint):
             self._attempt(connection.endpoint, fresh=True)
         else:
             self._try_next(error)
@@ -445,7 +550,9 @@ class Exchange(ExchangeRecord):
     def on_deadline(self) -> None:
         """Somebody took too long: whoever it was that the exchange waited for."""
         name = self.endpoint.name if self.endpoint is not None else "the worker"
-        if self._connecting is not None:
+        if self._waiting:
+            self._fail(self._out_of_time())
+        elif self._connecting is not None:
             self._connecting.cancel()
             self.on_connect_failed(ConnectTimeout(f"{name}: no connection within the time given"))
         elif self._continue is Continue.AWAITED and not self._response_begun:
@@ -488,19 +595,23 @@ class Exchange(ExchangeRecord):
         client.end()
 
     def _give_up_upstream(self) -> None:
-        if self._connecting is not None:
+        self._leave_queue()
+        if self._connecting is not None and self.endpoint is not None:
             self._connecting.cancel()
             self._connecting = None
+            self._free(self.endpoint)
         connection = self._connection
         self._leave_connection()
         if connection is not None:
             connection.abort()
 
     def _leave_connection(self) -> None:
-        if self._connection is not None:
-            self._context.states.state(self._connection.endpoint).in_flight -= 1
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
             self._upstream_full = False
+            self._free(connection.endpoint)
+            if self._context.queues.waiting:
+                self._context.queues.serve(connection.endpoint.name)
 
     def _arm_first_byte(self) -> None:
         assert isinstance(self.decision, Forward)  # noqa: S101 - only what is forwarded waits for a worker

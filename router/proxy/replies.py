@@ -59,6 +59,8 @@ CLIENT_TEXT = {
     "connect_failed": "This part of the homeserver cannot be reached. Try again in a few seconds.",
     "connect_timeout": "This part of the homeserver cannot be reached in time. Try again in a few seconds.",
     "out_of_resources": "The homeserver is overloaded. Try again in a few seconds.",
+    "overload": "The homeserver is busy. Try again in a few seconds.",
+    "queue_timeout": "The homeserver is busy. Try again in a few seconds.",
     "no_endpoint": "This part of the homeserver is restarting. Try again in a few seconds.",
     "timeout": "This part of the homeserver took too long to answer.",
     "aborted": "This part of the homeserver broke off its answer. Try again.",

@@ -61,7 +61,8 @@ class Explanation:
     `upstream` are None where there is none. `refusal` is why nothing is forwarded, `response` what the
     route answers by itself; both are None for a request that is forwarded, and `reason` then is empty.
     `connect` and `first_byte` (seconds) and `max_body` (bytes) are the limits that hold, None where nothing
-    would be forwarded whatever its length.
+    would be forwarded whatever its length; `wait_for_worker` has the seconds that the request waits while no
+    endpoint is up, None for not at all.
     `upgrade` is the protocol that the worker is asked for, None where it is asked for none.
     """
 
@@ -81,6 +82,7 @@ class Explanation:
     connect: float | None = None
     first_byte: float | None = None
     max_body: int | None = None
+    wait_for_worker: float | None = None
     upgrade: str | None = None
     refusal: Refusal | None = None
     response: Response | None = None
@@ -112,6 +114,7 @@ class Explanation:
             "connect": self.connect,
             "first_byte": self.first_byte,
             "max_body": self.max_body,
+            "wait_for_worker": self.wait_for_worker,
             "upgrade": self.upgrade,
             "refusal": asdict(self.refusal) if self.refusal else None,
             "response": response_as_dict(self.response) if self.response else None,
@@ -168,6 +171,7 @@ def explain(
         connect=settings.timeouts.connect,
         first_byte=first_byte_limit(taken, settings.timeouts),
         max_body=limit,
+        wait_for_worker=taken.wait_for_worker,
     )
     if content_length > limit:
         error = body_too_large(content_length, limit)

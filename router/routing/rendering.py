@@ -50,6 +50,8 @@ def render(explanation: Explanation) -> str:
         and explanation.max_body is not None
     ):
         waits = f"connect {_time(explanation.connect)} | first byte {_time(explanation.first_byte)}"
+        if explanation.wait_for_worker is not None:
+            waits += f" | wait for a worker {_time(explanation.wait_for_worker)}"
         upgrade = f" | upgrade to {explanation.upgrade}" if explanation.upgrade else ""
         lines.append(f"5 limits      {waits} | body {_size(explanation.max_body)}{upgrade}")
     lines.append(f"=> {_conclusion(explanation)}")
@@ -110,6 +112,8 @@ def _conclusion(explanation: Explanation) -> str:
         return _response_line(explanation.response)
     chosen = next((each for each in explanation.candidates if each.chosen), None)
     if chosen is None:
+        if explanation.wait_for_worker is not None:
+            return f"503 after {_time(explanation.wait_for_worker)}: no endpoint of the upstream is up"
         return "503: no endpoint of the upstream is up"
     if chosen.endpoint.startswith("dns:"):
         return f"{chosen.endpoint}: one of what DNS answers; the running router knows which (/explain)"

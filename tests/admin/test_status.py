@@ -52,6 +52,7 @@ def test_endpoints_stand_under_each_of_their_upstreams() -> None:
         in_flight=0,
         requests=0,
         failures=0,
+        max_requests=None,
     )
     assert status.upstreams[2].down == (down,)
     assert status.upstreams[0].down == ()
