@@ -26,7 +26,8 @@ from router.table import (
 FORMS = MappingProxyType({form.value: form.name for form in PathForm})
 _PRESENCE = MappingProxyType({presence.value: presence.name for presence in Presence})
 _KEYS = (
-    "name", "path", "methods", "query", "match", *ACTIONS, "first_byte", "max_body", "wait_for_worker", "upgrade",
+    "name", "path", "methods", "query", "match", *ACTIONS,
+    "first_byte", "max_body", "wait_for_worker", "upgrade",
 )  # fmt: skip
 
 

@@ -27,7 +27,8 @@ def routes_of(text: str) -> tuple[Route, ...]:
 def test_every_key_of_a_route() -> None:
     text = table(
         "{name: sync, path: ['^/a$', '^/b$'], methods: [GET, PUT], query: {since: absent, x: present}, "
-        "match: normalised, upstream: w, first_byte: 10m, max_body: 50MiB, upgrade: websocket}"
+        "match: normalised, upstream: w, first_byte: 10m, max_body: 50MiB, upgrade: websocket, "
+        "wait_for_worker: 15s}"
     )
     first, second, *_ = routes_of(text)
     assert first == Route(
@@ -40,6 +41,7 @@ def test_every_key_of_a_route() -> None:
         ),
         upstream="w",
         first_byte=600.0,
+        wait_for_worker=15.0,
         max_body=52_428_800,
         upgrade=("websocket",),
     )
@@ -114,6 +116,7 @@ def test_match_is_the_default_of_all_routes() -> None:
         ("{path: '^/a', upstream: w, query: {'': present}}", "R104", "''"),
         ("{path: '^/a', upstream: w, match: decoded}", "S012", "decoded"),
         ("{path: '^/a', upstream: w, first_byte: 10}", "S011", "10"),
+        ("{path: '^/a', upstream: w, wait_for_worker: 0s}", "S011", "0s"),
         ("{path: '^/a', upstream: w, max_body: 0}", "S011", "0"),
         ("{path: '^/a', upstream: w, name: a b}", "S014", "a b"),
         ("{path: '^/a', upstream: w, name: unmatched}", "R106", "unmatched"),

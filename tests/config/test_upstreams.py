@@ -51,6 +51,27 @@ def test_passive_health_that_means_nothing(written: str) -> None:
     assert marked(table(f"{{endpoints: [{{address: 127.0.0.1:8101, {written}}}]}}"), "S011") == value
 
 
+def test_an_endpoint_may_have_a_bound_and_an_upstream_a_queue() -> None:
+    read = upstream("{queue: {size: 0, timeout: 5s}, endpoints: [{address: 'h:80', max_requests: 50}, h:81]}")
+    assert [each.max_requests for each in read.endpoints] == [50, None]
+    assert (read.queue_size, read.queue_timeout) == (0, 5.0)
+    assert upstream("{queue: {}, endpoints: [h:80]}").queue_size is None
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "caret"),
+    [
+        ("{endpoints: [{address: h:80, max_requests: 0}]}", "S011", "0"),
+        ("{queue: 5, endpoints: [h:80]}", "S009", "5"),
+        ("{queue: {size: -1}, endpoints: [h:80]}", "S011", "-1"),
+        ("{queue: {timeout: 5}, endpoints: [h:80]}", "S011", "5"),
+        ("{queue: {length: 5}, endpoints: [h:80]}", "S008", "length"),
+    ],
+)
+def test_a_bound_or_a_queue_that_is_none(written: str, code: str, caret: str) -> None:
+    assert marked(table(written), code) == caret
+
+
 def test_endpoints_that_dns_finds_are_kept_as_written() -> None:
     read = upstream("{endpoints: ['dns:_http._tcp.synapse', {address: 'dns:worker:8008', weight: 2}]}")
     assert read.endpoints == (

@@ -35,6 +35,7 @@ NAMES = {
     "router_resolutions_total": ("name", "result"),
     "router_open_connections": (),
     "router_connections_closed_total": ("reason",),
+    "router_upstream_queue": ("upstream",),
     "router_log_dropped_total": (),
     "router_build_info": ("version",),
     "router_config_info": ("digest",),
@@ -52,6 +53,7 @@ def scrape(metrics: Metrics, misroutes: Misroutes | None = None) -> str:
         open_connections=lambda: 7,
         log_dropped=lambda: 3,
         resolutions=lambda: [("synapse", "ok", 4), ("synapse", "failed", 1)],
+        queues=lambda: [("main", 2), ("generic-worker", 0)],
         closed_connections=lambda: {"idle": 5, "connections": 0},
         watched=lambda: [watched()],
     )
@@ -127,6 +129,7 @@ def test_values_arrive(samples: list[Sample]) -> None:
     assert value(samples, "router_endpoint_changes_total", endpoint=name) == 1
     assert value(samples, "router_endpoint_last_change_timestamp_seconds", endpoint=name) == 1234
     assert value(samples, "router_open_connections") == 7
+    assert value(samples, "router_upstream_queue", upstream="main") == 2
     assert value(samples, "router_connections_closed_total", reason="idle") == 5
     assert value(samples, "router_connections_closed_total", reason="connections") == 0
     assert value(samples, "router_log_dropped_total") == 3

@@ -195,10 +195,13 @@ def test_a_route_s_own_limits_are_told() -> None:
         upstream="main",
         first_byte=90.0,
         max_body=1024,
+        wait_for_worker=15.0,
         source=Source(file="r.yaml", line=3),
     )
     told = explain(Snapshot.build(table([slow])), head("/"), View()).as_dict()
     assert (told["connect"], told["first_byte"], told["max_body"]) == (5.0, 90.0, 1024)
+    assert told["wait_for_worker"] == 15.0
+    assert explain(SNAPSHOT, head("/_matrix/x"), View()).wait_for_worker is None
 
 
 @pytest.mark.parametrize(("offered", "upgrade"), [(b"WebSocket", "websocket"), (b"h2c", None)])

@@ -45,6 +45,11 @@ def test_one_endpoint_for_each_address_in_the_place_where_it_is_written() -> Non
     ]
 
 
+def test_each_is_bounded_as_the_one_that_is_written() -> None:
+    written = upstream(Endpoint(address=WORKERS, max_requests=7))
+    assert [each.max_requests for each in expanded(written, "10.0.0.5", "10.0.0.6").endpoints] == [7, 7]
+
+
 def test_what_is_not_found_stays_as_it_is_written() -> None:
     written = upstream(LITERAL, dns())
     assert expanded(written) == written
