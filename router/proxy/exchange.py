@@ -258,19 +258,20 @@ class Exchange(ExchangeRecord):
     def _wait(self, error: UpstreamError | None) -> None:
         """Waits for an endpoint as long as the request may; else it ends, with the error of its last attempt.
 
-        Who waits again has no more time than it had at first. A request that a worker has lost waits once.
+        Who waits again has no more time than it had at first. What a worker has lost does not wait again: a
+        request that ends workers must not end each that comes back.
         """
         assert isinstance(self.decision, Forward) and self.head is not None  # noqa: S101, PT018 - as above
         context, upstream = self._context, self.decision.upstream
         is_full = self._candidate + (error is not None) < len(self.decision.candidates)
-        limit = queue_limit(upstream, context.settings.timeouts)
-        if not is_full:
-            error = error or NoEndpointAvailable(f"no endpoint of {upstream.name} is up")
-            lost = not isinstance(error, ConnectFailed | NoEndpointAvailable)
-            limit = 0.0 if lost else self.decision.route.wait_for_worker or 0.0
+        lost = not isinstance(error, ConnectFailed | None)
         now = context.clock()
         if self._wait_until:
-            limit = 0.0 if self._lost_by is not None else self._wait_until - now
+            limit = 0.0 if lost else self._wait_until - now
+        elif is_full:
+            limit = queue_limit(upstream, context.settings.timeouts)
+        else:
+            limit = 0.0 if lost else self.decision.route.wait_for_worker or 0.0
         if limit <= 0:
             self._fail(error or self._out_of_time())
         elif context.queues.length(upstream.name) >= queue_size(upstream, context.settings.limits):

@@ -472,7 +472,7 @@ async def test_a_request_that_was_lost_waits_once(serve: Serve, workers: Hire) -
     await proxy.pass_time(2)
     await client.silent()
     back = Worker(port=port)
-    proxy.states.mark_up(worker.endpoint)
+    await proxy.pass_time(1)
     try:
         (await back.asked()).reset()
         told = await answer(client)
