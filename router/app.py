@@ -27,10 +27,10 @@ from router.server.listener import ProxyServer
 from router.server.process import Process, Ticker, descriptor_limit, raise_descriptor_limit
 from router.server.renewal import Renewal
 from router.server.sockets import bind, is_listened_on, name_of, unlink
-from router.settings import Config
+from router.settings import Config, Listener
 from router.synapse.catalogue import shipped
 from router.synapse.shapes import Shapes
-from router.table import TcpAddress
+from router.table import Pattern, Route, RouteTable, TcpAddress
 from router.tls.certificates import CertificateStore, ClientStore
 from router.upstream.check import Checks
 from router.upstream.discovery import Discovery
@@ -114,7 +114,7 @@ class Application:
         )
         self.servers = tuple(
             ProxyServer(
-                self.context,
+                self._context_of(listener),
                 listener,
                 CertificateStore(listener.tls.certificates) if listener.tls is not None else None,
             )
@@ -146,6 +146,15 @@ class Application:
                 self.renewal.tick,
                 lambda: self.access_log.tick(time.monotonic()),
             ],
+        )
+
+    def _context_of(self, listener: Listener) -> ProxyContext:
+        """The table's, but for a listener that redirects everything that the guard lets through."""
+        if listener.redirect is None:
+            return self.context
+        route = Route(name="redirect", pattern=Pattern(text="^/"), redirect=listener.redirect)
+        return self.context.serving(
+            Snapshot.build(RouteTable(routes=(route,), upstreams={}), self.config.settings.guard)
         )
 
     async def resolve_names(self) -> None:

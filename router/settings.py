@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
+from router.answers import Redirect
 from router.errors import Source
 from router.table import Address, RouteTable, TcpAddress
 
@@ -153,6 +154,8 @@ class Listener:
     """Whether each connection begins with a PROXY protocol preamble, v1 or v2 (HAProxy `accept-proxy`)."""
     tls: ServerTls | None = None
     """None for plain HTTP."""
+    redirect: Redirect | None = None
+    """Where every request here is sent, whatever the table says; None for one that serves the table."""
 
     fields: bytes = field(init=False, repr=False, compare=False)
     """What every answer here gets, unless the worker sent one of its own: lines with their CRLF."""

@@ -46,7 +46,7 @@ def read_answer(key: str, node: Node, findings: Findings) -> Action:
         return Action(refusal=_refusal(node, findings))
     if key == "respond":
         return Action(response=_response(node, findings))
-    return Action(redirect=_redirect(node, findings))
+    return Action(redirect=read_redirect(node, findings))
 
 
 def _refusal(node: Node, findings: Findings) -> Refusal | None:
@@ -148,7 +148,8 @@ def _sendable(name: Scalar, value: Scalar, findings: Findings) -> bool:
     return True
 
 
-def _redirect(node: Node, findings: Findings) -> Redirect | None:
+def read_redirect(node: Node, findings: Findings) -> Redirect | None:
+    """Where to, or a mapping of `to` and `status`."""
     status: int | None = 302
     where: Node | None = node
     if not isinstance(node, Scalar):

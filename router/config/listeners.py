@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 
+from router.answers import Redirect
+from router.config.actions import read_redirect
 from router.config.fields import Fields, one_or_more
 from router.config.findings import Findings
 from router.config.nodes import Items, Mapping, Node, Scalar
@@ -13,7 +15,7 @@ from router.config.values import address, yes_or_no
 from router.settings import Listener, ServerTls, Settings
 from router.table import Address, TcpAddress, UnixAddress, parse_address
 
-_KEYS = ("address", "proxy_protocol", "tls")
+_KEYS = ("address", "proxy_protocol", "redirect", "tls")
 
 
 def listeners(node: Node | None, folder: Path, findings: Findings) -> tuple[Listener, ...]:
@@ -37,16 +39,27 @@ def _listener(node: Node, folder: Path, findings: Findings) -> Listener | None:
     where: Node | None = node
     preamble: bool | None = False
     tls: ServerTls | None = None
+    redirect: Redirect | None = None
     if isinstance(node, Mapping):
         fields = Fields(node, _KEYS, findings, "a listener")
         where = fields.need("address", "write `{address: 127.0.0.1:8080}`")
         said, shown = fields.get("proxy_protocol"), fields.get("tls")
         preamble = yes_or_no(said, findings, "`proxy_protocol`") if said else False
         tls = server_tls(shown, folder, findings) if shown else None
+        leads = fields.get("redirect")
+        redirect = read_redirect(leads, findings) if leads else None
     parsed = address(where, findings, "`listen`") if where is not None else None
     if parsed is None:
         return None
-    return Listener(address=parsed, proxy_protocol=bool(preamble), tls=tls)
+    listener = Listener(address=parsed, proxy_protocol=bool(preamble), tls=tls, redirect=redirect)
+    if redirect is not None and redirect.to == f"{listener.scheme.decode()}://$host$request_uri":
+        findings.add(
+            "R132",
+            f"{listener} redirects requests to where they came from",
+            node.source,
+            fix="write `redirect: 'https://$host$request_uri'` at a listener without `tls`",
+        )
+    return listener
 
 
 def _addresses(node: Node | None, findings: Findings, what: str) -> tuple[Address, ...]:

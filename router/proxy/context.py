@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Protocol
 
 from router.proxy.capacity import Capacity
@@ -72,3 +73,9 @@ class ProxyContext:
         self.departures = Departures()
         self.queues = Queues(clock)
         self.draining = False
+
+    def serving(self, snapshot: Snapshot) -> ProxyContext:
+        """The same, for a listener that serves another table."""
+        context = copy(self)
+        context.snapshot = snapshot
+        return context

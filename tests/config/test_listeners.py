@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from router.answers import Redirect
 from router.config.listeners import is_loopback
 from router.config.loader import load_bytes
 from router.settings import Listener
@@ -21,9 +22,23 @@ def test_a_listener_is_an_address_or_a_mapping_with_one() -> None:
     )
 
 
+def test_a_listener_may_redirect_what_comes_to_it() -> None:
+    text = "listen: {address: '127.0.0.1:80', redirect: {to: 'https://$host$request_uri', status: 301}}\n"
+    assert places(text + CLEAN) == []
+    config = load_bytes((text + CLEAN).encode()).config
+    assert config is not None
+    assert config.settings.listen[0].redirect == Redirect(to="https://$host$request_uri", status=301)
+
+
+def test_a_listener_does_not_redirect_to_itself() -> None:
+    text = "listen: {address: '127.0.0.1:80', redirect: 'http://$host$request_uri'}\n"
+    assert places(text + CLEAN) == ["R132 1:9"]
+
+
 @pytest.mark.parametrize(
     ("text", "code", "caret"),
     [
+        ("listen: {address: '127.0.0.1:80', redirect: https}\n", "R131", "https"),
         ("listen: {adress: 127.0.0.1:80}\n", "S008", "adress"),
         ("listen: [127.0.0.1:80, {address: 127.0.0.1:80}]\n", "S013", "{"),
         ("listen: {address: '127.0.0.1:80', proxy_protocol: v2}\n", "S011", "v2"),
