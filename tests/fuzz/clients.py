@@ -274,8 +274,14 @@ def _body_of(head: bytes, rest: bytes, *, head_only: bool) -> tuple[bytes, bytes
         length = int(fields[b"content-length"])
         return rest[:length], rest[length:]
     if b"transfer-encoding" in fields:
-        chunks, end, rest = rest.partition(b"0\r\n\r\n")
-        return chunks.partition(b"\r\n")[2], rest if end else b""
+        body = b""
+        while rest:
+            size, _, rest = rest.partition(b"\r\n")
+            length = int(size, 16)
+            body, rest = body + rest[:length], rest[length + 2 :]
+            if not length:
+                break
+        return body, rest
     return rest, b""
 
 
