@@ -205,9 +205,9 @@ class Application:
     async def run(self) -> None:
         """Listens, says so in one line, serves until a signal, drains."""
         settings = self.config.settings
-        bound = [(server, bind(server.listener.address)) for server in self.servers]
+        bound = [(server, bind(server.listener.address, server.listener.access)) for server in self.servers]
         sockets = [sock for _, each in bound for sock in each]
-        admin_sockets = [sock for address in settings.admin for sock in bind(address)]
+        admin_sockets = [sock for address in settings.admin for sock in bind(address, settings.admin_access)]
         process = Process(
             servers=bound,
             admin=self.make_admin(),

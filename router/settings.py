@@ -117,6 +117,19 @@ class Health:
     """Up to so much is added to each interval by chance, as nginx Plus `jitter`: a tenth of the interval."""
 
 
+UNIX_MODE = 0o660
+"""Owner and group may connect, as to Synapse's own sockets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketAccess:
+    """Who may connect to a unix socket; `owner` and `group` are ids, None for the router's own."""
+
+    mode: int = UNIX_MODE
+    owner: int | None = None
+    group: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFiles:
     """Paths of a chain, the server's own certificate first, and of its key; one file may hold both."""
@@ -156,6 +169,9 @@ class Listener:
     """None for plain HTTP."""
     redirect: Redirect | None = None
     """Where every request here is sent, whatever the table says; None for one that serves the table."""
+
+    access: SocketAccess = SocketAccess()
+    """Of a unix socket."""
 
     fields: bytes = field(init=False, repr=False, compare=False)
     """What every answer here gets, unless the worker sent one of its own: lines with their CRLF."""
@@ -244,6 +260,9 @@ class Settings:
 
     trusted_proxies: TrustedProxies = TrustedProxies()
     """nginx `set_real_ip_from`, which names nobody by default either."""
+
+    admin_access: SocketAccess = SocketAccess()
+    """Of the admin listener's unix sockets."""
 
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()

@@ -120,6 +120,11 @@ _SYNTAX = (
         title="not what a well-known document says",
         why="clients and servers that cannot read it look for the homeserver elsewhere, or give up",
     ),
+    Code(
+        code="S021",
+        title="not an owner, a group or a mode of a socket",
+        why="who may connect to a unix socket is all that keeps others out of it",
+    ),
 )
 
 

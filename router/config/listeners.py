@@ -10,12 +10,14 @@ from router.config.actions import read_redirect
 from router.config.fields import Fields, one_or_more
 from router.config.findings import Findings
 from router.config.nodes import Items, Mapping, Node, Scalar
+from router.config.sockets import KEYS as ACCESS
+from router.config.sockets import socket_access
 from router.config.tls import server_tls
 from router.config.values import address, yes_or_no
-from router.settings import Listener, ServerTls, Settings
+from router.settings import Listener, ServerTls, Settings, SocketAccess
 from router.table import Address, TcpAddress, UnixAddress, parse_address
 
-_KEYS = ("address", "proxy_protocol", "redirect", "tls")
+_KEYS = ("address", "proxy_protocol", "redirect", "tls", *ACCESS)
 
 
 def listeners(node: Node | None, folder: Path, findings: Findings) -> tuple[Listener, ...]:
@@ -51,7 +53,10 @@ def _listener(node: Node, folder: Path, findings: Findings) -> Listener | None:
     parsed = address(where, findings, "`listen`") if where is not None else None
     if parsed is None:
         return None
-    listener = Listener(address=parsed, proxy_protocol=bool(preamble), tls=tls, redirect=redirect)
+    access = socket_access(fields, (parsed,), findings) if fields is not None else SocketAccess()
+    listener = Listener(
+        address=parsed, proxy_protocol=bool(preamble), tls=tls, redirect=redirect, access=access
+    )
     if redirect is not None and redirect.to == f"{listener.scheme.decode()}://$host$request_uri":
         findings.add(
             "R132",
@@ -87,11 +92,12 @@ def _twice(where: Address, node: Node, findings: Findings, what: str) -> None:
 
 def admin_addresses(
     node: Node | None, findings: Findings, *, judged: bool
-) -> tuple[tuple[Address, ...], bool]:
-    """Where the admin listener is, and whether the file says that it may be off loopback."""
+) -> tuple[tuple[Address, ...], bool, SocketAccess]:
+    """Where the admin listener is, whether the file says that it may be off loopback, and who may connect."""
     public: bool | None = False
+    fields: Fields | None = None
     if isinstance(node, Mapping):
-        fields = Fields(node, ("listen", "public"), findings, "`admin`")
+        fields = Fields(node, ("listen", "public", *ACCESS), findings, "`admin`")
         said = fields.get("public")
         public = yes_or_no(said, findings, "`public`") if said else False
         node = fields.get("listen")
@@ -106,7 +112,8 @@ def admin_addresses(
                 fix=f"write `127.0.0.1:{getattr(parsed, 'port', 8081)}`, or say it in so many words: "
                 f"`admin: {{listen: '{parsed}', public: true}}`",
             )
-    return found, bool(public)
+    access = socket_access(fields, found, findings) if fields is not None else SocketAccess()
+    return found, bool(public), access
 
 
 def _quietly(node: Node) -> Address | None:

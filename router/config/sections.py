@@ -41,7 +41,7 @@ def read_settings(
     """
     default = Settings()
     file_listen = listeners(fields.get("listen"), folder, findings)
-    file_admin, public = admin_addresses(fields.get("admin"), findings, judged=not admin)
+    file_admin, public, admin_access = admin_addresses(fields.get("admin"), findings, judged=not admin)
     given = tuple(Listener(address=where) for where in listen)
     serving, admins = given or file_listen or default.listen, admin or file_admin or default.admin
     names = ("--listen" if listen else "`listen`", "--admin" if admin else "`admin`")
@@ -63,6 +63,7 @@ def read_settings(
         listen=serving,
         admin=admins,
         admin_public=public,
+        admin_access=admin_access,
         trusted_proxies=trusted_proxies(fields.get("trusted_proxies"), findings),
         limits=read_limits(fields.get("limits"), findings, max_upload_size=max_upload_size),
         timeouts=_timeouts(fields.get("timeouts"), findings),

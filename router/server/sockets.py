@@ -11,28 +11,31 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from router.errors import RouterError
+from router.settings import SocketAccess
 from router.table import Address, UnixAddress
 
 BACKLOG = 1024
 """Connections the kernel keeps for us while we are busy; cut to net.core.somaxconn."""
 
-UNIX_MODE = 0o660
-"""Who may connect to a unix listener: the owner and the group, as Synapse's own sockets."""
+
+OUR_OWN = SocketAccess()
+"""Of a unix socket that nothing is said about."""
 
 
 class BindFailed(RouterError):
     """An address cannot be listened on."""
 
 
-def bind(address: Address) -> list[socket.socket]:
+def bind(address: Address, access: SocketAccess = OUR_OWN) -> list[socket.socket]:
     """Listens on an address; a name with several addresses (`localhost`) gives a socket for each.
 
-    From here on the kernel takes connections: two processes that only bind would both succeed.
+    `access` says who may connect to a unix socket. From here on the kernel takes connections: two
+    processes that only bind would both succeed.
     Raises BindFailed, which says what to do about it.
     """
     try:
         if isinstance(address, UnixAddress):
-            return [_bind_unix(address.path)]
+            return [_bind_unix(address.path, access)]
         found = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
@@ -68,18 +71,36 @@ def _bind_tcp(
     return sock
 
 
-def _bind_unix(path: str) -> socket.socket:
+def _bind_unix(path: str, access: SocketAccess) -> socket.socket:
     _remove_stale(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        sock.bind(path)
-        os.chmod(path, UNIX_MODE)  # noqa: PTH101 - a path of a socket, not of a file to be read
+        # Nobody's until it is who it is for; and before it listens, nobody could connect in any case.
+        before = os.umask(0o777)
+        try:
+            sock.bind(path)
+        finally:
+            os.umask(before)
+        if access.owner is not None or access.group is not None:
+            _give(path, access)
+        Path(path).chmod(access.mode)
         sock.listen(BACKLOG)
         sock.setblocking(False)
     except OSError:
         sock.close()
         raise
     return sock
+
+
+def _give(path: str, access: SocketAccess) -> None:
+    try:
+        os.chown(
+            path, -1 if access.owner is None else access.owner, -1 if access.group is None else access.group
+        )
+    except PermissionError as error:
+        Path(path).unlink()
+        text = "only root may give a socket to another user, or to a group that it is not in itself"
+        raise PermissionError(errno.EPERM, text) from error
 
 
 def _remove_stale(path: str) -> None:

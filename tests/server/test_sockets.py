@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import stat
 from pathlib import Path
 
 import pytest
 
-from router.server.sockets import UNIX_MODE, BindFailed, bind, is_listened_on, name_of, unlink
+from router.server.sockets import BindFailed, bind, is_listened_on, name_of, unlink
+from router.settings import UNIX_MODE, SocketAccess
 from router.table import TcpAddress, UnixAddress
 
 
@@ -136,3 +139,67 @@ def test_a_unix_socket_is_listened_on_by_its_path(tmp_path: Path) -> None:
         sock.bind(path)
         assert is_listened_on({name_of(sock)}, path)
         assert not is_listened_on({name_of(sock)}, path + "x")
+
+
+def test_a_unix_socket_has_the_mode_and_the_owner_that_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "router.sock"
+    access = SocketAccess(mode=0o606, owner=os.getuid(), group=os.getgid())
+    (sock,) = bind(UnixAddress(path=str(path)), access)
+    with sock:
+        found = path.stat()
+        assert stat.S_IMODE(found.st_mode) == 0o606
+        assert (found.st_uid, found.st_gid) == (os.getuid(), os.getgid())
+        assert connects(str(path))
+
+
+def test_a_unix_socket_is_nobodys_until_it_is_somebodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "router.sock"
+    seen: list[tuple[int, bool]] = []
+
+    def look(*_: object) -> None:
+        seen.append((stat.S_IMODE(path.stat().st_mode), connects(str(path))))
+
+    monkeypatch.setattr(os, "chown", look)
+    before = os.umask(0)
+    try:
+        bind(UnixAddress(path=str(path)), SocketAccess(owner=1, group=1))[0].close()
+        assert os.umask(0) == 0, "the process's own mask is as it was"
+    finally:
+        os.umask(before)
+    assert seen == [(0, False)]
+
+
+def test_an_owner_that_cannot_be_given_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "router.sock"
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    with pytest.raises(BindFailed, match="only root may"):
+        bind(UnixAddress(path=str(path)), SocketAccess(owner=1))
+    assert not path.exists()
+
+
+def ipv6() -> None:
+    """Without ::1 the test is skipped, or fails where CI=true says that it must be there."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        if os.environ.get("CI") == "true":
+            pytest.fail("this machine has no ::1, and with CI=true it must")
+        pytest.skip("this machine has no ::1")
+
+
+def test_ipv6_is_listened_on_alone() -> None:
+    """`[::]` is not 0.0.0.0 too, whatever net.ipv6.bindv6only says: nginx's `ipv6only=on`."""
+    ipv6()
+    (sock,) = bind(TcpAddress(host="::", port=0))
+    with sock:
+        port = sock.getsockname()[1]
+        with socket.create_connection(("::1", port), timeout=5):
+            pass
+        assert not connects(("127.0.0.1", port))
+        assert is_listened_on({name_of(sock)}, ("::1", port))
