@@ -117,16 +117,20 @@ def _has(device: Device, room: str, members: set[str]) -> bool:
 
 
 async def _page_back(device: Device, room: str, said: Sequence[str]) -> None:
-    """Pages to the beginning, which a server gets from the other one: each message once, in order."""
+    """Each message once and in order, once a server has got them all from the other one."""
+    await eventually(partial(_pages, device, room), lambda found: found == list(said)[::-1])
+
+
+async def _pages(device: Device, room: str) -> list[str]:
+    """The messages on all pages, to the beginning of the room."""
     found: list[str] = []
     start = ""
     while True:
         page = done(await device.client.room_messages(room, start, limit=10))
         found += [event.event_id for event in page.chunk if isinstance(event, nio.RoomMessageText)]
         if not page.end:
-            break
+            return found
         start = page.end
-    assert found == list(said)[::-1]
 
 
 async def talk_over_the_fence(two: Two) -> None:
