@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ GUIDED = find_spec("atheris") is not None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one target: how many inputs, what they reached, and the defect if there is one."""
+    """What became of one target: how many inputs, what there is to say of them, and the defect if any."""
 
     target: str
     runs: int = 0
@@ -103,7 +104,12 @@ class _Running:
 
     def _by_result(self, result: dict[str, str]) -> Outcome:
         defect = told(self.target, result["text"], bytes.fromhex(result["data"])) if result["text"] else ""
-        return Outcome(target=self.target.name, runs=int(result["runs"]), defect=defect)
+        return Outcome(
+            target=self.target.name,
+            runs=int(result["runs"]),
+            coverage=result.get("notes", ""),
+            defect=defect,
+        )
 
     def _by_log(self, log: str) -> Outcome:
         runs = re.search(r"number_of_executed_units: (\d+)", log)
@@ -120,6 +126,17 @@ class _Running:
             text = f"{self.target.name}: {ended}, {kind}\ninput: {data!r}"
             return Outcome(target=self.target.name, defect=told(self.target, text, data))
         return Outcome(target=self.target.name, defect=f"{ended}\n{log[-3000:]}")
+
+
+def missing(target: Target) -> str:
+    """The programs that the target needs and that are not here, as words."""
+    places = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin"
+    names = [name for name in target.needs if shutil.which(name, path=places) is None]
+    return (
+        f"{target.name}: not run, without {' and '.join(names)} (apt-get install {' '.join(names)})"
+        if names
+        else ""
+    )
 
 
 def told(target: Target, text: str, data: bytes) -> str:
@@ -148,11 +165,12 @@ def blind(name: str, seconds: str, seed: str, result: str) -> None:
     from tests.fuzz.targets import TARGETS  # noqa: PLC0415  only this process needs them all
 
     target = inputs.with_kept(TARGETS[name])
-    found = {"text": "", "data": "", "runs": 0}
+    found = {"text": "", "data": "", "runs": 0, "notes": ""}
     try:
         found["runs"] = fuzz(target, seed=int(seed), seconds=float(seconds))
     except Defect as defect:
         found |= {"text": str(defect), "data": defect.data.hex()}
+    found["notes"] = target.notes()
     Path(result).write_text(json.dumps(found))
 
 

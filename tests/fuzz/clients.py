@@ -227,17 +227,19 @@ def origin_form(target: bytes) -> bytes:
 
 def fields_to_worker(sent: Request) -> list[Field]:
     """The fields that pass, in their order."""
-    nominated = {
+    dropped = NOT_FROM_CLIENTS | nominated(sent)
+    return [field for field in sent.fields if field[0] not in dropped and field != (b"host", b"")]
+
+
+def nominated(sent: Request) -> set[bytes]:
+    """What its Connection fields name, less what no Connection field can take away."""
+    names = {
         name.strip().lower()
         for field, value in sent.fields
         if field == b"connection"
         for name in value.split(b",")
-    } - {b"host", b"content-length", b"transfer-encoding", b"authorization"}
-    return [
-        field
-        for field in sent.fields
-        if field[0] not in NOT_FROM_CLIENTS | nominated and field != (b"host", b"")
-    ]
+    }
+    return names - {b"host", b"content-length", b"transfer-encoding", b"authorization"}
 
 
 def _check_answers(world: World, client: Client) -> None:
@@ -274,14 +276,9 @@ def _body_of(head: bytes, rest: bytes, *, head_only: bool) -> tuple[bytes, bytes
         length = int(fields[b"content-length"])
         return rest[:length], rest[length:]
     if b"transfer-encoding" in fields:
-        body = b""
-        while rest:
-            size, _, rest = rest.partition(b"\r\n")
-            length = int(size, 16)
-            body, rest = body + rest[:length], rest[length + 2 :]
-            if not length:
-                break
-        return body, rest
+        chunks = llhttp.read_chunks(rest)
+        assert chunks is not None, rest
+        return chunks.payload, b"" if chunks.used is None else rest[chunks.used :]
     return rest, b""
 
 

@@ -18,7 +18,7 @@ Check = Callable[[bytes, Random], None]
 Make = Callable[[Random], bytes]
 """Makes an input out of nothing but a Random."""
 
-CHOICES = range(8)
+CHOICES = 8
 """Seeds that an input is tried with besides its own, so that one which is cut shorter can still fail."""
 
 SHRINKS_FOR = 60.0
@@ -29,7 +29,9 @@ SHRINKS_FOR = 60.0
 class Target:
     """One thing to fuzz: inputs to begin with, pieces worth putting into them, and what must hold.
 
-    One with `make` gets its inputs from there, and coverage says nothing about them.
+    One with `make` gets its inputs from there, and coverage says nothing about them. `needs` are programs
+    without which it cannot run, `notes` what it has to say at the end of a run, `choices` how many seeds each
+    input is tried with, besides its own.
     """
 
     name: str
@@ -37,6 +39,9 @@ class Target:
     parts: tuple[bytes, ...]
     check: Check
     make: Make | None = None
+    needs: tuple[str, ...] = ()
+    notes: Callable[[], str] = str
+    choices: int = CHOICES
 
 
 class Defect(Exception):
@@ -78,7 +83,7 @@ def try_one(target: Target, data: bytes) -> None:
 
 def failure(target: Target, data: bytes) -> Exception | None:
     """What the target raises for that input with any of the choices, if anything."""
-    for seed in (_own(data), *CHOICES):
+    for seed in (_own(data), *range(target.choices)):
         error = _failure(target, data, seed)
         if error is not None:
             return error

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.fuzz import answers, clients, http1, paths, preambles, routes, synapse
+from tests.fuzz import answers, clients, differential, http1, paths, preambles, routes, synapse
 
 TARGETS = {
     target.name: target
-    for room in (http1, preambles, paths, clients, answers, routes, synapse)
+    for room in (differential, http1, preambles, paths, clients, answers, routes, synapse)
     for target in room.TARGETS
 }

@@ -15,11 +15,13 @@ from router.proxy.connection import ClientConnection
 from router.request import RequestHead
 from router.settings import Limits
 from router.upstream.connection import UpstreamConnection
+from tests import real_haproxy, real_nginx
 from tests.fuzz.engine import Target
 from tests.fuzz.inputs import with_kept
 from tests.fuzz.targets import TARGETS
 
 SEEDS = 100
+ASKING_OTHERS = (pytest.mark.nginx, pytest.mark.xdist_group("nginx"))
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -86,18 +88,25 @@ PLANTED = (
     ("worker-answers", a_cut_answer_ends_in_order),
     ("worker-answers", what_follows_an_answer_is_kept),
     ("targets", a_path_is_decoded_twice),
+    *(
+        pytest.param("against-nginx-and-haproxy", plant, marks=ASKING_OTHERS)
+        for plant in (connection_takes_the_length_away, any_coding_is_chunked)
+    ),
 )
 
 
 @pytest.mark.parametrize(("target", "plant"), PLANTED)
 def test_a_planted_defect_is_found(monkeypatch: pytest.MonkeyPatch, target: str, plant: Plant) -> None:
     tried = with_kept(TARGETS[target])
+    if tried.needs:
+        real_nginx.program()
+        real_haproxy.program()
     plant(monkeypatch)
     with pytest.raises(AssertionError):
         try_all(tried)
 
 
 def try_all(target: Target) -> None:
-    for seed in range(SEEDS):
+    for seed in range(1 if target.needs else SEEDS):
         for data in target.corpus:
             target.check(data, Random(seed))
