@@ -251,7 +251,7 @@ class Application:
                 states=self.states,
                 metrics=self.metrics,
                 misroutes=self.misroutes,
-                open_connections=lambda: sum(len(server.connections) for server in self.servers),
+                listeners=lambda: tuple(server.state for server in self.servers),
                 waiting=self.context.queues.length,
                 closed_connections=lambda: self.capacity.closed,
                 log_dropped=lambda: self.access_log.dropped,

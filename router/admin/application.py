@@ -58,7 +58,7 @@ class _Admin:
             version=state.version,
             digest=lambda: state.config().digest,
             endpoints=state.endpoints_up,
-            open_connections=state.open_connections,
+            listeners=state.listeners,
             log_dropped=state.log_dropped,
             resolutions=state.resolutions,
             queues=state.queues,

@@ -9,6 +9,7 @@ from html import escape
 
 from router.admin.misroutes import MisrouteStatus, alarming
 from router.admin.status import (
+    CertificateStatus,
     EndpointStatus,
     FailureStatus,
     NameStatus,
@@ -165,6 +166,12 @@ def _sections(status: Status) -> tuple[Section, ...]:
         numbers=frozenset(),
         rows=tuple(_name_cells(status, each) for each in status.names),
     )
+    certificates = Section(
+        title="Certificates",
+        columns=("Listener", "Certificate", "Names", "Expires"),
+        numbers=frozenset(),
+        rows=tuple(_certificate_cells(status, each) for each in status.certificates),
+    )
     routes = Section(
         title="Routes",
         columns=(
@@ -188,7 +195,8 @@ def _sections(status: Status) -> tuple[Section, ...]:
         rows=tuple(map(_failure_cells, status.failures)),
         empty="None since the start.",
     )
-    return endpoints, *([names] if status.names else []), misroutes, routes, failures
+    asked_for = [each for each in (names, certificates) if each.rows]
+    return endpoints, *asked_for, misroutes, routes, failures
 
 
 def _endpoint_cells(status: Status, each: EndpointStatus) -> tuple[str, ...]:
@@ -224,6 +232,12 @@ def _name_cells(status: Status, each: NameStatus) -> tuple[str, ...]:
         f"in {age(each.next - status.time)}",
         "; ".join(([each.error] if each.error else []) + list(each.closed)),
     )
+
+
+def _certificate_cells(status: Status, each: CertificateStatus) -> tuple[str, ...]:
+    left = each.not_after - status.time
+    when = f"in {age(left)}" if left > 0 else f"EXPIRED {age(-left)} ago"
+    return each.listener, each.certificate, ", ".join(each.names) or "none", when
 
 
 def _route_cells(each: RouteStatus) -> tuple[str, ...]:

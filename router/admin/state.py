@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from router.observe.listeners import ListenerState
 from router.observe.metrics import Metrics
 from router.observe.misroutes import Misroutes
 from router.routing.snapshot import Snapshot
@@ -27,7 +28,7 @@ class AdminState:
     states: EndpointStates
     metrics: Metrics
     misroutes: Misroutes
-    open_connections: Callable[[], int]
+    listeners: Callable[[], tuple[ListenerState, ...]]
     log_dropped: Callable[[], int]
     draining: Callable[[], bool]
     wall_clock: Callable[[], float]

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from router.admin.misroutes import MisrouteStatus, alarming, misroutes_of
 from router.admin.state import AdminState
+from router.observe.listeners import ListenerState
 from router.table import Endpoint, Route, Upstream
 
 
@@ -77,6 +78,16 @@ class NameStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateStatus:
+    """A certificate of one listener: its file, its names, and when it expires, in seconds since 1970."""
+
+    listener: str
+    certificate: str
+    names: tuple[str, ...]
+    not_after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteStatus:
     """What was counted for one route since the start, all its lines together.
 
@@ -130,6 +141,7 @@ class Status:
     config: dict[str, str]
     listeners: dict[str, tuple[str, ...]]
     connections: int
+    certificates: tuple[CertificateStatus, ...]
     in_flight: int
     log_dropped: int
     upstreams: tuple[UpstreamStatus, ...]
@@ -148,7 +160,7 @@ def status_of(state: AdminState) -> Status:
     snapshot, config = state.snapshot(), state.config()
     now = state.wall_clock()
     upstreams = tuple(_upstream(state, upstream) for upstream in snapshot.table.upstreams.values())
-    misroutes = misroutes_of(state)
+    misroutes, listeners = misroutes_of(state), state.listeners()
     in_flight = sum(counters.in_flight for counters in state.metrics.routes.values())
     return Status(
         verdict=_verdict(upstreams, misroutes, now=now, in_flight=in_flight, draining=state.draining()),
@@ -164,7 +176,8 @@ def status_of(state: AdminState) -> Status:
             "listen": tuple(map(str, config.settings.listen)),
             "admin": tuple(map(str, config.settings.admin)),
         },
-        connections=state.open_connections(),
+        connections=sum(each.connections for each in listeners),
+        certificates=_certificates(listeners),
         in_flight=in_flight,
         log_dropped=state.log_dropped(),
         upstreams=upstreams,
@@ -226,6 +239,16 @@ def _names(state: AdminState, now: float) -> tuple[NameStatus, ...]:
             next=now + each.due,
         )
         for each in state.names()
+    )
+
+
+def _certificates(listeners: tuple[ListenerState, ...]) -> tuple[CertificateStatus, ...]:
+    return tuple(
+        CertificateStatus(
+            listener=each.listener, certificate=one.certificate, names=one.names, not_after=one.not_after
+        )
+        for each in listeners
+        for one in each.certificates
     )
 
 

@@ -13,6 +13,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from router.observe.listeners import ListenerState, families_of
 from router.observe.metrics import Histogram, Metrics, RouteCounters
 from router.observe.misroutes import Misroutes
 from router.upstream.state import EndpointState
@@ -27,8 +28,8 @@ Resolution = tuple[str, str, int]
 class RouterCollector(Collector):
     """Reads one process's metrics, and what others know, when it is asked.
 
-    `endpoints` gives every endpoint of every upstream with whether it is up, `open_connections` the
-    clients' connections, `log_dropped` the access log's `dropped`, `digest` the configuration's,
+    `endpoints` gives every endpoint of every upstream with whether it is up, `listeners` those that
+    clients connect to, `log_dropped` the access log's `dropped`, `digest` the configuration's,
     `resolutions` how often each name was asked for, `closed_connections` the connections of clients
     that a limit ended, by reason, `watched` the state of each endpoint, `queues` how
     many requests wait for each upstream.
@@ -42,7 +43,7 @@ class RouterCollector(Collector):
         version: str,
         digest: Callable[[], str],
         endpoints: Callable[[], Iterable[EndpointUp]],
-        open_connections: Callable[[], int],
+        listeners: Callable[[], Iterable[ListenerState]],
         log_dropped: Callable[[], int],
         resolutions: Callable[[], Iterable[Resolution]] = tuple,
         closed_connections: Callable[[], Mapping[str, int]] = dict,
@@ -54,7 +55,7 @@ class RouterCollector(Collector):
         self._version = version
         self._digest = digest
         self._endpoints = endpoints
-        self._open_connections = open_connections
+        self._listeners = listeners
         self._log_dropped = log_dropped
         self._resolutions = resolutions
         self._closed_connections = closed_connections
@@ -84,9 +85,7 @@ class RouterCollector(Collector):
         for name, result, count in self._resolutions():
             resolutions.add_metric((name, result), count)
         yield resolutions
-        yield GaugeMetricFamily(
-            "router_open_connections", "Connections that clients hold.", value=self._open_connections()
-        )
+        yield from families_of(self._listeners())
         waiting = GaugeMetricFamily(
             "router_upstream_queue",
             "Requests that wait for an endpoint to have room, or to come up.",

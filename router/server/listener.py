@@ -11,6 +11,7 @@ from typing import cast
 from aiohttp import web
 
 from router.errors import ClientGone, ProxyError, ShuttingDown
+from router.observe.listeners import CertificateState, ListenerState
 from router.proxy.connection import DRAIN_IDLE, ClientConnection
 from router.proxy.context import ProxyContext
 from router.proxy.preamble import PreambleReader
@@ -82,6 +83,20 @@ class ProxyServer:
         context.capacity.count(self.connections)
         self.handshakes = Counter[str]()
         """How they ended: `ok`, or why there was no connection."""
+
+    @property
+    def state(self) -> ListenerState:
+        """For the metrics, and for whoever looks."""
+        shown = self.certificates.shown if self.certificates is not None else ()
+        return ListenerState(
+            listener=str(self.listener),
+            connections=len(self.connections),
+            handshakes=dict(self.handshakes),
+            certificates=tuple(
+                CertificateState(certificate=files.certificate, names=facts.names, not_after=facts.not_after)
+                for files, facts in shown
+            ),
+        )
 
     def __call__(self) -> asyncio.Protocol:
         """Makes the protocol of one new connection.

@@ -209,6 +209,11 @@ class CertificateStore:
         name = name.lower().rstrip(".")
         return self._by_name.get(name) or self._by_name.get(f"*.{name.partition('.')[2]}")
 
+    @property
+    def shown(self) -> tuple[tuple[CertificateFiles, CertificateFacts], ...]:
+        """Each certificate that clients may get now, and its files."""
+        return tuple(zip(self._files, self.facts, strict=True))
+
     def wrap(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> ssl.SSLObject:
         """The server's side of one connection."""
         return self._front.wrap_bio(incoming, outgoing, server_side=True)

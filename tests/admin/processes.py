@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from router.admin.state import AdminState
 from router.errors import Source
+from router.observe.listeners import CertificateState, ListenerState
 from router.observe.metrics import Metrics
 from router.observe.misroutes import Misroutes
 from router.proxy.opening import Opening
@@ -31,6 +32,9 @@ from tests.observe.records import Ended
 
 NOON = 1_719_057_600.0
 """2024-06-22T12:00:00Z, when the process is looked at; it was started an hour before."""
+
+
+LISTENER = "127.0.0.1:8080"
 
 
 def endpoint(port: int, instance: str | None = None) -> Endpoint:
@@ -99,6 +103,7 @@ class Process:
             wall_clock=lambda: self.now,
         )
         self.connections = 5
+        self.certificates: tuple[CertificateState, ...] = ()
         self.dropped = 0
         self.draining = False
         self.snapshot = Snapshot.build(table, generation=3)
@@ -111,7 +116,11 @@ class Process:
             states=self.states,
             metrics=self.metrics,
             misroutes=self.misroutes,
-            open_connections=lambda: self.connections,
+            listeners=lambda: (
+                ListenerState(
+                    listener=LISTENER, connections=self.connections, certificates=self.certificates
+                ),
+            ),
             log_dropped=lambda: self.dropped,
             draining=lambda: self.draining,
             wall_clock=lambda: self.now,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from router.admin.application import admin_application
-from tests.admin.processes import GENERIC1, GENERIC2, MAIN, Process
+from tests.admin.processes import GENERIC1, GENERIC2, LISTENER, MAIN, Process
 
 Client = TestClient[web.Request, web.Application]
 ClientFor = Callable[[web.Application], Awaitable[Client]]
@@ -96,7 +96,7 @@ async def test_metrics_are_of_this_process(client: Client, process: Process) -> 
     assert samples[("router_requests_total", "127.0.0.1:8008", "2xx", "GET", "main", "media")] == 1
     assert samples[("router_endpoint_up", "127.0.0.1:8102", "generic-worker-user")] == 0
     assert samples[("router_endpoint_up", "127.0.0.1:8008", "main")] == 1
-    assert samples[("router_open_connections",)] == 5
+    assert samples[("router_open_connections", LISTENER)] == 5
     assert samples[("router_log_dropped_total",)] == 4
     assert samples[("router_build_info", "0.1.0")] == 1
     assert samples[("router_config_info", "3f9c1a")] == 1

@@ -125,7 +125,7 @@ def _metrics(process: Process) -> str:
         version="",
         digest=str,
         endpoints=list,
-        open_connections=int,
+        listeners=list,
         log_dropped=int,
     )
     return generate_latest(new_registry(collector)).decode()

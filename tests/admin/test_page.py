@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 from router.admin.misroutes import RECENT
 from router.admin.page import CONTENT_SECURITY_POLICY, as_html, as_text
 from router.admin.status import status_of
+from router.observe.listeners import CertificateState
 from router.table import Endpoint, Pattern, Route, RouteTable, TcpAddress, Upstream
-from tests.admin.processes import GENERIC2, MAIN, Process
+from tests.admin.processes import GENERIC2, MAIN, NOON, Process
 from tests.observe.records import unrecognized
 
 VOID = {"meta", "input"}
@@ -163,3 +164,19 @@ def test_the_text_has_what_the_page_has() -> None:
     assert any(line.endswith("500     answered by the worker") for line in lines)
     assert "Last failures: None since the start." in as_text(status_of(Process().state))
     assert MAIN.name in text
+
+
+def test_certificates_are_shown_where_there_are_any() -> None:
+    process = Process()
+    assert "CERTIFICATE" not in as_text(status_of(process.state))
+    process.certificates = (
+        CertificateState(certificate="/a.pem", names=("a.example", "*.b.example"), not_after=NOON + 90_000),
+        CertificateState(certificate="/c.pem", names=(), not_after=NOON - 60),
+    )
+    rows = [
+        re.split(r"  +", line)[1:]
+        for line in as_text(status_of(process.state)).splitlines()
+        if ".pem" in line
+    ]
+    assert rows == [["/a.pem", "a.example, *.b.example", "in 1d 1h"], ["/c.pem", "none", "EXPIRED 1m ago"]]
+    assert "EXPIRED 1m ago" in read(process).text["td"]

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from router.observe.exposition import RouterCollector, new_registry
+from router.observe.listeners import CertificateState, ListenerState
 from router.observe.metrics import BUCKETS, Metrics
 from router.observe.misroutes import Misroutes
 from router.settings import Health
@@ -33,7 +34,9 @@ NAMES = {
     "router_endpoint_changes_total": ("endpoint",),
     "router_endpoint_last_change_timestamp_seconds": ("endpoint",),
     "router_resolutions_total": ("name", "result"),
-    "router_open_connections": (),
+    "router_open_connections": ("listener",),
+    "router_tls_handshakes_total": ("listener", "result"),
+    "router_certificate_expiry_timestamp_seconds": ("listener", "certificate"),
     "router_connections_closed_total": ("reason",),
     "router_upstream_queue": ("upstream",),
     "router_log_dropped_total": (),
@@ -50,7 +53,14 @@ def scrape(metrics: Metrics, misroutes: Misroutes | None = None) -> str:
         version="0.1.0",
         digest=lambda: "3f9c1a",
         endpoints=lambda: [("main", "127.0.0.1:8008", True), ("generic-worker", "127.0.0.1:8101", False)],
-        open_connections=lambda: 7,
+        listeners=lambda: [
+            ListenerState(
+                listener="0.0.0.0:443",
+                connections=7,
+                handshakes={"ok": 6},
+                certificates=(CertificateState(certificate="/a.pem", names=("a",), not_after=99.0),),
+            )
+        ],
         log_dropped=lambda: 3,
         resolutions=lambda: [("synapse", "ok", 4), ("synapse", "failed", 1)],
         queues=lambda: [("main", 2), ("generic-worker", 0)],
@@ -128,7 +138,10 @@ def test_values_arrive(samples: list[Sample]) -> None:
     assert value(samples, "router_endpoint_checks_total", endpoint=name, result="passed") == 0
     assert value(samples, "router_endpoint_changes_total", endpoint=name) == 1
     assert value(samples, "router_endpoint_last_change_timestamp_seconds", endpoint=name) == 1234
-    assert value(samples, "router_open_connections") == 7
+    assert value(samples, "router_open_connections", listener="0.0.0.0:443") == 7
+    assert value(samples, "router_tls_handshakes_total", listener="0.0.0.0:443", result="ok") == 6
+    expiry = "router_certificate_expiry_timestamp_seconds"
+    assert value(samples, expiry, listener="0.0.0.0:443", certificate="/a.pem") == 99
     assert value(samples, "router_upstream_queue", upstream="main") == 2
     assert value(samples, "router_connections_closed_total", reason="idle") == 5
     assert value(samples, "router_connections_closed_total", reason="connections") == 0

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from router.observe.listeners import CertificateState, ListenerState
 from router.proxy.connection import DRAIN_IDLE
+from router.settings import ServerTls
+from tests.authority import Authority, connect
 from tests.dialogues import Serve
 from tests.wire import PATIENCE, Proxy, settle
 from tests.worker import OK, Worker
@@ -165,3 +170,31 @@ async def test_a_listener_on_a_unix_socket(serve: Serve, worker: Worker, tmp_pat
     client.close()
     await settle()
     assert proxy.server.connections == set()
+
+
+async def test_what_is_told_of_a_listener(serve: Serve, worker: Worker, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    until = datetime(2030, 1, 2, tzinfo=UTC)
+    files = authority.issue("a.example", until=until)
+    proxy = await serve(worker.endpoint, tls=ServerTls(certificates=(files,)))
+    await connect(proxy, authority.client())
+    await proxy.ask(b"GET / HTTP/1.1\r\n\r\n")
+    await proxy.connect()
+    await settle()
+    state = proxy.server.state
+    assert state.listener == "127.0.0.1:0"
+    assert state.connections == 2
+    assert state.handshakes == {"ok": 1, "http_request": 1}
+    shown = CertificateState(certificate=files.certificate, names=("a.example",), not_after=until.timestamp())
+    assert state.certificates == (shown,)
+    authority.issue("new.example", chain="chain-1.pem", key="key-1.pem", until=until)
+    assert proxy.server.state.certificates == (shown,), "nobody gets the new one yet"
+    assert proxy.server.certificates is not None
+    proxy.server.certificates.reload()
+    assert proxy.server.state.certificates == (replace(shown, names=("new.example",)),)
+
+
+async def test_what_is_told_of_one_without_tls(proxy: Proxy) -> None:
+    await proxy.connect()
+    await settle()
+    assert proxy.server.state == ListenerState(listener="127.0.0.1:0", connections=1)
