@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from router.local.deployment import Deployment
-from tests.end_to_end import encryption, finding, rooms
 from tests.end_to_end.admin import admin_token
 from tests.end_to_end.cast import Cast
 from tests.end_to_end.dialogue import STEPS, judge, take
@@ -15,19 +14,6 @@ from tests.evidence import Evidence
 from tests.federation.authority import Authority
 
 pytestmark = pytest.mark.xdist_group("federation")
-
-LEFT_OUT = {
-    rooms.knock,
-    rooms.move_to_a_new_version,
-    encryption.compare_emoji,
-    encryption.notice_another_device,
-    finding.look_it_up_in_the_directory,
-    finding.walk_through_a_space,
-}
-"""What brings no kind of request that the others have not, and no step after it builds upon."""
-
-TAKEN = tuple(step for step in STEPS if step not in LEFT_OUT)
-
 
 @pytest.fixture
 def admins_token(deployment: Deployment) -> str:
@@ -43,5 +29,5 @@ async def test_a_dialogue_over_tls_with_workers_on_unix_sockets(
     assert not any(instance.client_port for instance in layout.instances)
     async with Cast(layout, evidence.table, tmp_path, ca=authority.context) as cast:
         cast.admin_token = admins_token
-        await take(cast, TAKEN)
-        judge(evidence.chapter(f"matrix-nio over TLS, workers on unix sockets: {len(TAKEN)} steps"), cast)
+        await take(cast, STEPS)
+        judge(evidence.chapter(f"matrix-nio over TLS, workers on unix sockets: {len(STEPS)} steps"), cast)
