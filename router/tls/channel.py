@@ -76,7 +76,12 @@ class TlsChannel(asyncio.Transport, asyncio.Protocol):
             self._shake()
 
     def data_received(self, data: bytes) -> None:
-        """Decrypts, a bounded piece after the other, and hands all of it on in one call."""
+        """Decrypts, a bounded piece after the other, and hands all of it on in one call.
+
+        What comes behind the peer's goodbye is thrown away: OpenSSL would keep it, however much it is.
+        """
+        if self._ended:
+            return
         received: list[bytes] = []
         ended = False
         for at in range(0, len(data), FEED):
@@ -97,7 +102,7 @@ class TlsChannel(asyncio.Transport, asyncio.Protocol):
         protocol = self._protocol
         if received and protocol is not None:
             protocol.data_received(received[0] if len(received) == 1 else b"".join(received))
-        if ended and self._protocol is not None and not self._ended:
+        if ended and self._protocol is not None:
             self._ended = True
             if not self._protocol.eof_received():
                 self.close()

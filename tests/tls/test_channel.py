@@ -231,6 +231,26 @@ async def test_a_protocol_may_go_on_sending_when_the_peer_has_ended(ends: Ends, 
     await ends.lost()
 
 
+async def test_nothing_is_kept_of_what_comes_behind_a_goodbye(ends: Ends) -> None:
+    peer = await ends.server()
+    channel = ends.protocol.transport
+    assert isinstance(channel, TlsChannel)
+    ends.protocol.keeps_open = True
+    await peer.goodbye()
+    await settle()
+    for _ in range(4):
+        await Peer.send(peer, bytes(40_000))
+        await settle()
+    assert channel._incoming.pending == 0
+    assert ends.protocol.received == []
+    assert ends.protocol.told == ["eof"]
+    channel.write(b"more")
+    assert await peer.exactly(4) == b"more"
+    channel.close()
+    await peer.ended()
+    await ends.lost()
+
+
 async def test_abort_says_no_goodbye(ends: Ends) -> None:
     peer = await ends.server()
     channel = ends.protocol.transport
