@@ -195,6 +195,9 @@ class ClientConnection(asyncio.Protocol):
 
     def _read_ahead(self, data: bytes) -> None:
         self._buffer += data
+        self._bound_read_ahead()
+
+    def _bound_read_ahead(self) -> None:
         if len(self._buffer) > PIPELINE_LIMIT:
             self.pause()
 
@@ -218,6 +221,8 @@ class ClientConnection(asyncio.Protocol):
             self._head_begun = False
             self._begin(head)
         self._serving = False
+        if self._exchange is not None or self._writing_paused:
+            self._bound_read_ahead()
 
     def _await_head(self) -> None:
         self._searched = len(self._buffer)

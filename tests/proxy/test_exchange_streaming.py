@@ -269,6 +269,23 @@ async def test_pipelined_requests_are_read_ahead_up_to_a_limit(serve: Serve, wor
         await client.expect(OK)
 
 
+async def test_what_is_pipelined_with_the_first_request_counts(proxy: Proxy, worker: Worker) -> None:
+    request = b"GET /%03d HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 7000 + b"\r\n\r\n"
+    client = await proxy.ask(b"".join(request % number for number in range(5)))
+    peer = await worker.accept()
+    await settle()
+    (connection,) = proxy.clients
+    held = len(connection._buffer)
+    assert held > router.proxy.connection.PIPELINE_LIMIT
+    await client.send(b"".join(request % number for number in range(5, 10)))
+    await settle()
+    assert len(connection._buffer) == held
+    for number in range(10):
+        assert (await peer.until()).startswith(b"GET /%03d " % number)
+        await peer.send(OK)
+        await client.expect(OK)
+
+
 async def receive(peer: Peer, size: int) -> None:
     """Reads that many bytes and keeps none."""
     loop = asyncio.get_running_loop()
