@@ -143,6 +143,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=WRITE_HIGH, low=WRITE_LOW)
         peer = transport.get_extra_info("peername")
         if peer is None:
+            self._client = ""  # so that it is not counted when it leaves, either
             self.abort()
         elif isinstance(peer, tuple) and not self._client:
             self._client = str(peer[0])

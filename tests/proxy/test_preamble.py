@@ -6,16 +6,17 @@ import asyncio
 import socket
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from router.proxy.connection import DRAIN_IDLE
-from router.settings import Listener, Settings, Timeouts, TrustedProxies
+from router.settings import Limits, Listener, Settings, Timeouts, TrustedProxies
 from router.table import TcpAddress
 from tests.dialogues import Serve
 from tests.real_haproxy import haproxy
 from tests.real_nginx import free_ports
-from tests.wire import Peer, Proxy, settle
+from tests.wire import Peer, Proxy, answer, settle
 from tests.worker import OK, Worker
 
 LISTENER = Listener(address=TcpAddress(host="127.0.0.1", port=0), proxy_protocol=True)
@@ -109,6 +110,20 @@ async def test_one_that_leaves_before_is_forgotten(proxy: Proxy) -> None:
         await settle()
         assert not proxy.server.connections
     assert proxy.ends == []
+
+
+async def test_one_that_is_reset_with_its_preamble_frees_nobody_s_place(serve: Serve, worker: Worker) -> None:
+    """It was never counted: who named a client with it could else let that one have more than its share."""
+    limits = Limits(connections_per_client=1)
+    proxy = await serve(worker.endpoint, settings=Settings(limits=limits), listener=LISTENER)
+    client = await proxy.ask(V1 + GET)
+    await passed(client, worker, "203.0.113.7")
+    gone = Peer(socket.create_connection(cast("tuple[str, int]", proxy.address)))
+    gone.send_some(V1 + GET)
+    gone.reset()
+    await settle()
+    assert len(proxy.server.connections) == 1
+    assert (await answer(await proxy.ask(V1 + GET))).status == 429
 
 
 async def test_a_drain_waits_for_none_of_them(proxy: Proxy) -> None:
