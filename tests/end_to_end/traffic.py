@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -23,6 +24,9 @@ POLL_MS = 2000
 
 PATIENCE = 60.0
 """Seconds until all that was held up must have gone on; some of it waits for a worker's next try."""
+
+IMPATIENCE = 5.0
+"""Seconds after which a client asks again; below the 25 s in which Synapse tells main once of a device."""
 
 FILTER = {"room": {"timeline": {"limit": 500}}}
 """No gap in a timeline, however long a device was without an answer."""
@@ -123,14 +127,20 @@ class Traffic:
                 await asyncio.sleep(PAUSE)
 
     async def _type_and_read(self, device: Device) -> None:
-        typing = room_path(self._room, "typing", device.user)
         while not self._ending:
-            await self._ask("typing", device, "PUT", typing, {"typing": True, "timeout": 30_000})
-            last = self.last_seen(device)
-            if last:
-                read = room_path(self._room, "receipt", "m.read", last)
-                await self._ask("receipt", device, "POST", read, {})
+            await self._type(device)
+            await self._read(device)
             await asyncio.sleep(PAUSE)
+
+    async def _type(self, device: Device) -> None:
+        typing = room_path(self._room, "typing", device.user)
+        await self._ask("typing", device, "PUT", typing, {"typing": True, "timeout": 30_000})
+
+    async def _read(self, device: Device) -> None:
+        last = self.last_seen(device)
+        if last:
+            read = room_path(self._room, "receipt", "m.read", last)
+            await self._ask("receipt", device, "POST", read, {})
 
     async def _keep(self, device: Device) -> None:
         """Writes that only the main process takes."""
@@ -171,7 +181,27 @@ class Traffic:
     async def goes_on(self, *what: str) -> None:
         """Waits until each device has done each of these twice more: the second one began after this call."""
         goal = {key: times + 2 for key, times in self.counts.items() if key[0] in what}
-        await self.until(lambda: all(self.counts[key] >= times for key, times in goal.items()))
+        try:
+            await self.until(lambda: all(self.counts[key] >= times for key, times in goal.items()))
+        except TimeoutError:
+            late = [f"{w} of {device.user}" for (w, device), n in goal.items() if self.counts[w, device] < n]
+            raise AssertionError(f"for {PATIENCE:g} s these did not go on: {late}") from None
+
+    async def goes_on_for_the_impatient(self) -> None:
+        """Waits until each device has typed and read once more, and asks again where an answer is late.
+
+        The one that waits for main has told its process that the user is there: the next one need not.
+        """
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(*map(self._type_and_read_impatiently, self._senders))
+
+    async def _type_and_read_impatiently(self, device: Device) -> None:
+        for what, do in (("typing", self._type), ("receipt", self._read)):
+            before = self.counts[what, device]
+            while self.counts[what, device] == before:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(IMPATIENCE):
+                        await do(device)
 
     async def fails(self, *what: str) -> None:
         """Waits until each of these has failed once more."""

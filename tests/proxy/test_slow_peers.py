@@ -110,6 +110,7 @@ async def stuck(proxy: Proxy, worker: Worker) -> tuple[Peer, Peer]:
     await client.send(GET)
     peer = await worker.asked()
     (connection,) = proxy.clients
+    assert connection._transport is not None
     for sock in (peer.sock, connection._transport.get_extra_info("socket")):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
     await peer.send(LARGE)

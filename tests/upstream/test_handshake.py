@@ -194,10 +194,11 @@ async def test_a_body_that_ends_with_the_connection_needs_a_goodbye(
     peer = await secure.accept()
     await peer.until()
     await peer.send(b"HTTP/1.1 200 OK\r\n\r\nbody")
-    await client.until(b"body")
+    await client.until(b"4\r\nbody\r\n")
     if goodbye:
         await peer.goodbye()
-        await client.ended()
+        await client.expect(b"0\r\n\r\n")
+        await client.silent()
     else:
         peer.finish()
         assert await client.reset_after() == b""
