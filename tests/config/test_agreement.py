@@ -10,7 +10,7 @@ from router.config.findings import Finding, Findings
 from router.errors import Source
 from router.synapse.deployment import Deployment, Instance
 from router.synapse.listener import Listener
-from router.table import DnsAddress, Endpoint, parse_address
+from router.table import ClientTls, DnsAddress, Endpoint, parse_address
 
 
 def listener(
@@ -50,15 +50,16 @@ DEPLOYMENT = Deployment(
 
 
 def judged(endpoints: Iterable[str], deployment: Deployment = DEPLOYMENT) -> list[Finding]:
-    """The findings for endpoints written `ADDRESS` or `ADDRESS INSTANCE`, one a line of routes.yaml."""
+    """The findings for endpoints written `ADDRESS [INSTANCE [tls]]`, one a line of routes.yaml."""
     findings = Findings()
     read = []
     for line, written in enumerate(endpoints, 1):
-        address, _, name = written.partition(" ")
+        address, name, tls, *_ = (*written.split(" "), "", "")
         read.append(
             Endpoint(
                 address=parse_address(address),
                 instance=name or None,
+                tls=ClientTls() if tls else None,
                 source=Source(file="routes.yaml", line=line),
             )
         )
@@ -103,6 +104,7 @@ CONTRADICTED = [
     ("unix:/run/g3.sock", "W208", "is unix:/run/g3.sock", "address"),
     ("127.0.0.1:8300 sender", "W209", "answers to nothing but /health", "names: [client]"),
     ("127.0.0.1:8500", "W210", "speaks TLS", "tls: true"),
+    ("127.0.0.1:8101 generic1 tls", "W210", "127.0.0.1:8101 speaks no TLS", "remove its `tls:`"),
 ]
 
 

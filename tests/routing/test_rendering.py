@@ -8,6 +8,7 @@ from router.routing.rendering import render
 from router.routing.snapshot import Snapshot
 from router.settings import Limits, Settings, Timeouts
 from router.table import (
+    ClientTls,
     DnsAddress,
     Endpoint,
     PathForm,
@@ -15,6 +16,7 @@ from router.table import (
     Route,
     RouteTable,
     TcpAddress,
+    UnixAddress,
     Upstream,
 )
 from tests.routing.tables import BY_USER, View, head, route, table, upstream
@@ -144,3 +146,22 @@ def test_what_is_answered_here_is_told_without_a_token(target: str, last: str) -
     assert render(told).splitlines()[-1] == last
     assert "SECRET" not in str(told.as_dict()) + render(told)
     assert (told.upstream, told.endpoint, told.refusal, told.reason) == (None, None, None, "")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "said"),
+    [
+        (
+            Endpoint(address=TcpAddress(host="10.0.0.7", port=8448), tls=ClientTls()),
+            "=> https://10.0.0.7:8448",
+        ),
+        (Endpoint(address=TcpAddress(host="10.0.0.7", port=8448)), "=> http://10.0.0.7:8448"),
+        (Endpoint(address=TcpAddress(host="::1", port=8448), tls=ClientTls()), "=> https://[::1]:8448"),
+        (Endpoint(address=UnixAddress(path="/s"), tls=ClientTls(server_name="a")), "=> https://unix:/s"),
+        (Endpoint(address=UnixAddress(path="/s")), "=> unix:/s"),
+    ],
+)
+def test_the_conclusion_tells_how_it_is_spoken_to(endpoint: Endpoint, said: str) -> None:
+    upstreams = {"main": Upstream(name="main", endpoints=(endpoint,))}
+    snapshot = Snapshot.build(table([route("^/", "main", name="all", line=1)], upstreams))
+    assert render(explain(snapshot, head("/a"), View())).splitlines()[-1] == said

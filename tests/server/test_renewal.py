@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trustme
 
 from router.proxy.context import ProxyContext
 from router.server.listener import ProxyServer
 from router.server.renewal import INTERVAL, Renewal
 from router.settings import Listener, ServerTls
-from router.table import TcpAddress
+from router.table import ClientTls, TcpAddress
 from router.tls.certificates import CertificateStore, ClientStore
 from tests.authority import Authority
 from tests.dialogues import Serve
@@ -29,7 +30,8 @@ class Watched:
         plain = Listener(address=TcpAddress(host="h", port=80))
         self.store = CertificateStore((files,))
         servers = (ProxyServer(context, plain), ProxyServer(context, secure, self.store))
-        self.renewal = Renewal(servers, ClientStore(), clock=lambda: self.now, say=self.said.append)
+        self.clients = ClientStore()
+        self.renewal = Renewal(servers, self.clients, clock=lambda: self.now, say=self.said.append)
 
     @property
     def names(self) -> list[str]:
@@ -80,3 +82,22 @@ async def test_all_are_read_when_that_is_asked_for(watched: Watched) -> None:
     watched.renew()
     watched.renewal.read_all()
     assert watched.names == ["a.example", "b.example"]
+
+
+async def test_what_endpoints_are_trusted_by_is_read_too(watched: Watched) -> None:
+    tls = ClientTls(ca=str(watched.authority.file))
+    before = watched.clients.of(tls)
+    watched.now += INTERVAL
+    watched.renewal.tick()
+    assert watched.said == []
+    trustme.CA().cert_pem.write_to_path(str(watched.authority.file))
+    watched.now += INTERVAL
+    watched.renewal.tick()
+    assert watched.said == ["TLS to endpoints has read its certificates again"]
+    assert watched.clients.of(tls) is not before
+    watched.authority.file.write_text("half a c")
+    for _ in range(2):
+        watched.now += INTERVAL
+        watched.renewal.tick()
+    (_, line) = watched.said
+    assert line.startswith("error: TLS to endpoints keeps its old certificates: ")

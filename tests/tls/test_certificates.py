@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trustme
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -18,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from router.errors import CertificateUnusable
 from router.settings import CertificateFiles
-from router.tls.certificates import CertificateStore, load_pair
+from router.table import ClientTls
+from router.tls.certificates import CertificateStore, ClientStore, load_pair
 from router.tls.contexts import server_context
 from tests.authority import Authority
 
@@ -145,3 +148,50 @@ def test_a_file_that_is_gone_has_changed(authority: Authority) -> None:
     store = CertificateStore((files,))
     Path(files.key).unlink()
     assert store.changed()
+
+
+def test_endpoints_share_what_they_trust(authority: Authority) -> None:
+    store = ClientStore()
+    trusting = ClientTls(ca=str(authority.file))
+    context = store.of(trusting)
+    assert (ClientStore().in_use, store.in_use) == (False, True)
+    assert store.of(ClientTls(ca=str(authority.file))) is context
+    assert store.of(replace(trusting, server_name="a.example")) is not context
+    assert not store.changed()
+
+
+def test_what_endpoints_are_trusted_by_is_read_again(authority: Authority) -> None:
+    own = authority.issue("router.example")
+    store = ClientStore()
+    tls = ClientTls(ca=str(authority.file), certificate=own.certificate, key=own.key)
+    before = store.of(tls)
+    trusted = before.get_ca_certs(binary_form=True)
+    other = trustme.CA()
+    other.cert_pem.write_to_path(str(authority.file))
+    assert store.changed()
+    assert store.of(tls) is before, "not before it is asked for"
+    store.reload()
+    assert not store.changed()
+    assert store.of(tls) is not before
+    assert store.of(tls).get_ca_certs(binary_form=True) not in ([], trusted)
+
+
+def test_a_bad_file_leaves_what_is_trusted(authority: Authority) -> None:
+    store = ClientStore()
+    good, bad = (ClientTls(ca=str(authority.file), server_name=name) for name in ("a", "b"))
+    before = [store.of(each) for each in (good, bad)]
+    authority.file.write_text("half a certif")
+    assert store.changed()
+    with pytest.raises(CertificateUnusable, match="holds no certificate"):
+        store.reload()
+    assert [store.of(each) for each in (good, bad)] == before
+    assert not store.changed(), "it is not said again before the file is another one"
+
+
+def test_whoever_cannot_be_read_at_first_is_tried_again(authority: Authority) -> None:
+    missing = authority.folder / "later.pem"
+    store = ClientStore()
+    with pytest.raises(CertificateUnusable):
+        store.of(ClientTls(ca=str(missing)))
+    missing.write_bytes(authority.file.read_bytes())
+    assert store.of(ClientTls(ca=str(missing))).get_ca_certs()
