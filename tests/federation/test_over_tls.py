@@ -15,6 +15,7 @@ from tests.federation.authority import Authority
 
 pytestmark = pytest.mark.xdist_group("federation")
 
+
 @pytest.fixture
 def admins_token(deployment: Deployment) -> str:
     """Made before the evidence is collected: the table sends nobody to the admin API."""

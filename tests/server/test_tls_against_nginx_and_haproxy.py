@@ -21,6 +21,9 @@ from tests.wire import Peer
 from tests.worker import OK, Worker
 
 US, NGINX, HAPROXY = "the router", "nginx", "HAProxy"
+NAMES: Mapping[object, str] = {(("DNS", name),): name for name in ("a.example", "b.example", "*.c.example")}
+"""What getpeercert says of each certificate, and its name."""
+
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
@@ -31,7 +34,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def pairs(authority: Authority) -> tuple[CertificateFiles, ...]:
-    return tuple(authority.issue(name) for name in ("a.example", "b.example", "*.c.example"))
+    return tuple(authority.issue(name) for name in NAMES.values())
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +42,10 @@ def nginx_port(
     pairs: tuple[CertificateFiles, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[int]:
     (port,) = free_ports(1)
-    names = ("a.example", "b.example", "*.c.example")
     servers = (
         f"server {{ listen 127.0.0.1:{port} ssl; server_name {name}; "
         f"ssl_certificate {files.certificate}; ssl_certificate_key {files.key}; return 200 ok; }}\n"
-        for name, files in zip(names, pairs, strict=True)
+        for name, files in zip(NAMES.values(), pairs, strict=True)
     )
     common = f"ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {CIPHERS}; ssl_session_tickets off;\n"
     with nginx(tmp_path_factory.mktemp("nginx"), common + "".join(servers)):
@@ -113,9 +115,8 @@ async def outcome(port: int, authority: Authority, offer: Offer) -> tuple[str, .
         cipher, shown = peer.tls.cipher(), peer.tls.getpeercert()
         assert cipher is not None
         assert shown is not None
-        ((_, name),) = shown["subjectAltName"]
-        assert isinstance(name, str)
-        return (str(peer.tls.version()), cipher[0], peer.tls.selected_alpn_protocol() or "", name)
+        alternative = NAMES[shown["subjectAltName"]]
+        return (str(peer.tls.version()), cipher[0], peer.tls.selected_alpn_protocol() or "", alternative)
     except ssl.SSLError as error:
         # OpenSSL's words: Python has no name for every alert.
         return (str(error.strerror).partition("] ")[2].partition(" (")[0],)
