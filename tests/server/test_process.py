@@ -14,6 +14,7 @@ import pytest
 
 from router.server.process import Ticker
 from tests.authority import Authority, TlsPeer
+from tests.real_nginx import free_ports
 from tests.wire import PATIENCE, Peer
 from tests.worker import OK, Worker
 
@@ -26,9 +27,7 @@ class Serving:
     """A router in a folder of its own, on a free port and a unix socket."""
 
     def __init__(self, folder: Path, worker: Worker, drain_timeout: str = "30s") -> None:
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.port = sock.getsockname()[1]
+        [self.port] = free_ports(1)
         self.folder = folder
         self.log = folder / "access.log"
         self.unix = folder / "router.sock"
@@ -39,6 +38,7 @@ class Serving:
             f"admin: 'unix:{self.admin}'\n"
             f"access_log: {self.log}\n"
             f"drain_timeout: {drain_timeout}\n"
+            "health: {interval: 10m}\n"  # a check in the midst of a test would be one more connection
             f"upstreams:\n  main: {{endpoints: ['{worker.endpoint.name}', '127.0.0.1:1']}}\n"
             "routes:\n  - {path: '^/', upstream: main}\n"
         )
