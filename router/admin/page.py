@@ -33,7 +33,8 @@ p, dl { margin: .5rem 0; }
 .quiet { color: var(--quiet); }
 .up { color: var(--good); }
 .down { color: var(--bad); font-weight: bold; }
-.up, .down { white-space: nowrap; }
+.failing { font-weight: bold; }
+.up, .failing, .down { white-space: nowrap; }
 table { border-collapse: collapse; width: 100%; overflow-wrap: break-word; }
 th { white-space: nowrap; }
 th, td { border-bottom: 1px solid var(--line); padding: .4rem .75rem .4rem 0; text-align: left;
@@ -68,7 +69,12 @@ CONTENT_SECURITY_POLICY = "; ".join(
 
 _METHODS = ("GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH")
 
-_STATES = {"up": '<span class="up">● up</span>', "DOWN": '<span class="down">✕ DOWN</span>'}
+_STATES = {
+    "up": '<span class="up">● up</span>',
+    "failing": '<span class="failing">▲ failing</span>',
+    "out": '<span class="down">✕ out</span>',
+    "down": '<span class="down">✕ down</span>',
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +208,7 @@ def _sections(status: Status) -> tuple[Section, ...]:
 def _endpoint_cells(status: Status, each: EndpointStatus) -> tuple[str, ...]:
     return (
         each.endpoint + (f" ({each.instance})" if each.instance else ""),
-        "up" if each.up else "DOWN",
+        each.state,
         age(status.time - each.since),
         f"{each.in_flight}",
         f"{each.requests}",

@@ -3,7 +3,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+
+import pytest
 
 from router.admin.misroutes import RECENT
 from router.admin.page import CONTENT_SECURITY_POLICY, as_html, as_text
@@ -83,8 +86,21 @@ def test_a_misroute_alone_looks_bad_until_it_is_long_ago() -> None:
 
 def test_a_state_is_a_word_and_a_shape_and_not_only_a_colour() -> None:
     spans = read(busy()).text["span"]
-    assert spans.count("✕ DOWN") == 2
+    assert spans.count("✕ down") == 2
     assert spans.count("● up") == 3
+
+
+@pytest.mark.parametrize(
+    ("fails", "word", "shown"), [(0, "up", "● up"), (1, "failing", "▲ failing"), (2, "out", "✕ out")]
+)
+def test_a_state_is_the_word_that_status_says(fails: int, word: str, shown: str) -> None:
+    process = Process()
+    for _ in range(fails):
+        process.states.attempt_failed(replace(GENERIC2, max_fails=2), "refused")
+    told = [each for upstream in status_of(process.state).upstreams for each in upstream.endpoints]
+    assert {each.state for each in told if each.endpoint == GENERIC2.name} == {word}
+    assert shown in read(process).text["span"]
+    assert re.search(rf"{GENERIC2.name} .* {word} ", as_text(status_of(process.state)))
 
 
 def test_nothing_is_loaded_and_nothing_runs() -> None:
@@ -149,7 +165,7 @@ def test_the_text_has_what_the_page_has() -> None:
     assert "routes.yaml@3f9c1a (generation 3)" in text
     (down,) = [line for line in lines if line.startswith("generic-worker ") and "8102" in line]
     assert re.search(
-        r"127\.0\.0\.1:8102 \(generic2\) +DOWN +0s .* never +127\.0\.0\.1:8102: connection refused$", down
+        r"127\.0\.0\.1:8102 \(generic2\) +down +0s .* never +127\.0\.0\.1:8102: connection refused$", down
     )
     assert any(
         re.match(r"media \(routes.yaml:14\) +main +0 +1 +0 +0 +1 +0 +bad_response 1$", line) for line in lines
