@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import uvloop
 
@@ -56,6 +58,9 @@ class Lane:
     def __init__(self, config: Config, loop: asyncio.AbstractEventLoop) -> None:
         self.application = Application(config, loop=loop)
         context = self.application.context
+        context.settings = replace(
+            config.settings, limits=replace(config.settings.limits, requests_per_connection=sys.maxsize)
+        )
         self.sockets = socket.socketpair()
         self._asked: list[asyncio.Protocol] = []
         self._answered: list[asyncio.Protocol] = []

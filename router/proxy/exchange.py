@@ -53,6 +53,7 @@ from router.routing.limits import (
 from router.routing.upgrade import protocol_asked
 from router.table import Endpoint
 from router.upstream.connection import WRITE_HIGH, UpstreamConnection
+from router.upstream.state import EndpointState
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +81,9 @@ class Exchange(ExchangeRecord):
     """One request: its record, and what drives it.
 
     `_candidate` counts those given up, `_held` is what is at hand of the request's body, `_held_whole`
-    whether that is all of it so far. `_continue` tells whether a 100 is waited for, `_lost_by` is the first
-    endpoint that did not answer what it was sent.
+    whether that is all of it so far. `_state` is that of the attempt's endpoint, which stays the same while
+    the attempt is in flight. `_continue` tells whether a 100 is waited for, `_lost_by` is the first endpoint
+    that did not answer what it was sent.
     """
 
     __slots__ = (
@@ -99,6 +101,7 @@ class Exchange(ExchangeRecord):
         "_outgoing",
         "_request_done",
         "_response_begun",
+        "_state",
         "_upstream_full",
         "_wait_until",
         "_waiting",
@@ -122,6 +125,7 @@ class Exchange(ExchangeRecord):
         self._lost_by: Endpoint | None = None
         self._request_done = False
         self._response_begun = False
+        self._state: EndpointState | None = None
         self._upstream_full = False
         self._wait_until = 0.0
         self._waiting = False
@@ -158,7 +162,7 @@ class Exchange(ExchangeRecord):
         if not isinstance(decision, Forward):
             self._answer_here(decision, client)
             return
-        if message.content_length > self.max_body:
+        if has_body and message.content_length > self.max_body:
             self._fail(body_too_large(message.content_length, self.max_body))
             return
         if not decision.candidates and not decision.route.wait_for_worker:
@@ -205,7 +209,8 @@ class Exchange(ExchangeRecord):
         context = self._context
         self.endpoint = endpoint
         self.attempts += 1
-        context.states.state(endpoint).in_flight += 1
+        self._state = state = context.states.state(endpoint)
+        state.in_flight += 1
         if context.states.troubled:
             context.states.begin_attempt(endpoint)
         connection = None if fresh else context.pool.take(endpoint)
@@ -223,7 +228,8 @@ class Exchange(ExchangeRecord):
             self._context.pool.release(connection)
             return
         self._connection = connection
-        self._context.states.state(connection.endpoint).requests += 1
+        if self._state is not None:
+            self._state.requests += 1
         outgoing = self._outgoing
         if self._held:
             outgoing = b"".join((outgoing, *self._held))
@@ -243,7 +249,7 @@ class Exchange(ExchangeRecord):
         decision, endpoint = self.decision, self.endpoint
         if self._client is None or endpoint is None or not isinstance(decision, Forward):
             return
-        self._free(endpoint)
+        self._free()
         if isinstance(error, OutOfResources):
             self._fail(error)
             return
@@ -335,8 +341,9 @@ class Exchange(ExchangeRecord):
             self._waiting = False
             self._context.queues.leave(self.decision.upstream.name, self)
 
-    def _free(self, endpoint: Endpoint) -> None:
-        self._context.states.state(endpoint).in_flight -= 1
+    def _free(self) -> None:
+        if self._state is not None:
+            self._state.in_flight -= 1
 
     def _await_body(self) -> None:
         """From now on the client is waited for: it has the time of one pause, and to be fast enough."""
@@ -446,17 +453,18 @@ class Exchange(ExchangeRecord):
         client = self._client
         if client is None:
             return
+        context = self._context
         self._response_begun = True
         self._held.clear()
-        if self._context.states.troubled:
+        if context.states.troubled:
             self._note_answer()
-        self.first_byte = self._context.clock()
+        self.first_byte = context.clock()
         self.status = message.status
         self.bytes_out = len(body)
         if message.status in SUSPECT:
             self.opening = opening_of(message, body, unchunked=client.wants_payload)
         client.send_head(message, head, body)
-        self._arm(self._context.settings.timeouts.read)
+        client.arm(context.settings.timeouts.read)
 
     def _note_answer(self) -> None:
         assert isinstance(self.decision, Forward) and self.endpoint is not None  # noqa: S101, PT018 - as above
@@ -472,7 +480,7 @@ class Exchange(ExchangeRecord):
         if self.opening is not None:
             self.opening.add(data)
         client.send_body(data)
-        self._arm(self._context.settings.timeouts.read)
+        client.arm(self._context.settings.timeouts.read)
 
     def on_response_end(self) -> None:
         """The answer is passed on whole."""
@@ -597,10 +605,10 @@ class Exchange(ExchangeRecord):
 
     def _give_up_upstream(self) -> None:
         self._leave_queue()
-        if self._connecting is not None and self.endpoint is not None:
+        if self._connecting is not None:
             self._connecting.cancel()
             self._connecting = None
-            self._free(self.endpoint)
+            self._free()
         connection = self._connection
         self._leave_connection()
         if connection is not None:
@@ -610,7 +618,7 @@ class Exchange(ExchangeRecord):
         connection, self._connection = self._connection, None
         if connection is not None:
             self._upstream_full = False
-            self._free(connection.endpoint)
+            self._free()
             if self._context.queues.waiting:
                 self._context.queues.serve(connection.endpoint.name)
 
