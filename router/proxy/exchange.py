@@ -24,9 +24,6 @@ from router.errors import (
     NoEndpointAvailable,
     OutOfResources,
     ProxyError,
-    QueueFull,
-    QueueFullForServers,
-    QueueTimeout,
     RequestTimeout,
     UpstreamAborted,
     UpstreamError,
@@ -38,18 +35,13 @@ from router.proxy.context import ProxyContext
 from router.proxy.headers import request_head, response_head
 from router.proxy.opening import SUSPECT, opening_of
 from router.proxy.record import ExchangeRecord
+from router.proxy.replay import HeldBody, is_repeatable
 from router.proxy.stream import ClientStream
 from router.proxy.tunnel import check_switch
+from router.proxy.turn import Turn
 from router.request import RequestHead
 from router.routing.decision import Forward, Refuse, Respond, decide
-from router.routing.limits import (
-    body_limit,
-    body_too_large,
-    first_byte_limit,
-    is_from_server,
-    queue_limit,
-    queue_size,
-)
+from router.routing.limits import body_limit, body_too_large, first_byte_limit
 from router.routing.upgrade import protocol_asked
 from router.table import Endpoint
 from router.upstream.connection import WRITE_HIGH, UpstreamConnection
@@ -57,16 +49,10 @@ from router.upstream.state import EndpointState
 
 log = logging.getLogger(__name__)
 
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-"""RFC 9110 section 9.2.2; Matrix PUTs carry a transaction id or replace a whole value."""
-
 CONTINUE_AFTER = 1.0
 """Seconds that a worker has to ask for a body that is held back, before it is asked for here: curl's own."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-REPLAY_LIMIT = 65_536
-"""Body bytes of an idempotent request that are kept at hand until an answer begins."""
 
 
 class Continue(Enum):
@@ -80,8 +66,8 @@ class Continue(Enum):
 class Exchange(ExchangeRecord):
     """One request: its record, and what drives it.
 
-    `_candidate` counts those given up, `_held` is what is at hand of the request's body, `_held_whole`
-    whether that is all of it so far. `_state` is that of the attempt's endpoint, which stays the same while
+    `_candidate` counts those given up, `_turn` is None of a request that never had to wait, `_held` of one
+    of whose body nothing has come. `_state` is that of the attempt's endpoint, which stays the same while
     the attempt is in flight. `_continue` tells whether a 100 is waited for, `_lost_by` is the first endpoint
     that did not answer what it was sent.
     """
@@ -95,16 +81,13 @@ class Exchange(ExchangeRecord):
         "_context",
         "_continue",
         "_held",
-        "_held_size",
-        "_held_whole",
         "_lost_by",
         "_outgoing",
         "_request_done",
         "_response_begun",
         "_state",
+        "_turn",
         "_upstream_full",
-        "_wait_until",
-        "_waiting",
     )
 
     def __init__(
@@ -119,16 +102,13 @@ class Exchange(ExchangeRecord):
         self._candidate = 0
         self._outgoing = b""
         self._continue = Continue.OFF
-        self._held: list[bytes] = []
-        self._held_size = 0
-        self._held_whole = True
+        self._held: HeldBody | None = None
         self._lost_by: Endpoint | None = None
         self._request_done = False
         self._response_begun = False
         self._state: EndpointState | None = None
         self._upstream_full = False
-        self._wait_until = 0.0
-        self._waiting = False
+        self._turn: Turn | None = None
 
     @property
     def max_body(self) -> int:
@@ -198,7 +178,7 @@ class Exchange(ExchangeRecord):
         candidates = self.decision.candidates
         while place < len(candidates):
             endpoint = candidates[place]
-            if endpoint.max_requests is None or self._has_room(endpoint):
+            if endpoint.max_requests is None or self._context.states.has_room(endpoint):
                 self._candidate = place
                 self._attempt(endpoint, fresh=fresh)
                 return True
@@ -231,9 +211,9 @@ class Exchange(ExchangeRecord):
         if self._state is not None:
             self._state.requests += 1
         outgoing = self._outgoing
-        if self._held:
-            outgoing = b"".join((outgoing, *self._held))
-            self._drop_large_body()
+        if self._held is not None:
+            outgoing = self._held.behind(outgoing)
+            self._held.sent(head.method)
         connection.send(outgoing, method=head.method, decode=client.wants_payload, sink=self)
         if self._request_done:
             connection.end_request()
@@ -262,84 +242,20 @@ class Exchange(ExchangeRecord):
             self._wait(error)
 
     def _wait(self, error: UpstreamError | None) -> None:
-        """Waits for an endpoint as long as the request may; else it ends, with the error of its last attempt.
+        """Waits for an endpoint, if the request may; else it ends, with the error of its last attempt."""
+        decision, head = self.decision, self.head
+        assert isinstance(decision, Forward) and head is not None  # noqa: S101, PT018 - all others have ended
+        if self._turn is None:
+            self._turn = Turn(self, head, decision, self._context)
+        is_full = self._candidate + (error is not None) < len(decision.candidates)
+        seconds = self._turn.wait(error, is_full=is_full)
+        if seconds:
+            self._arm(seconds)
 
-        Who waits again has no more time than it had at first. What a worker has lost does not wait again: a
-        request that ends workers must not end each that comes back.
-        """
-        assert isinstance(self.decision, Forward) and self.head is not None  # noqa: S101, PT018 - as above
-        context, upstream = self._context, self.decision.upstream
-        is_full = self._candidate + (error is not None) < len(self.decision.candidates)
-        lost = not isinstance(error, ConnectFailed | None)
-        now = context.clock()
-        if self._wait_until:
-            limit = 0.0 if lost else self._wait_until - now
-        elif is_full:
-            limit = queue_limit(upstream, context.settings.timeouts)
-        else:
-            limit = 0.0 if lost else self.decision.route.wait_for_worker or 0.0
-        if limit <= 0:
-            self._fail(error or self._out_of_time())
-        elif context.queues.length(upstream.name) >= queue_size(upstream, context.settings.limits):
-            full = QueueFullForServers if is_from_server(self.head.path) else QueueFull
-            self._fail(full(f"too many requests wait for {upstream.name}"))
-        else:
-            self._wait_until = now + limit
-            self._waiting = True
-            context.queues.enter(upstream.name, self)
-            self._arm(limit)
-
-    def _out_of_time(self) -> UpstreamError:
-        assert isinstance(self.decision, Forward)  # noqa: S101 - only what is forwarded waits
-        upstream = self.decision.upstream
-        up = filter(self._context.states.is_up, upstream.endpoints)
-        if not all(map(self._has_room, up)):
-            return QueueTimeout(f"no endpoint of {upstream.name} had room in time")
-        return NoEndpointAvailable(f"no endpoint of {upstream.name} came up in time")
-
-    def prefers(self, endpoint: str) -> bool:
-        """Whether that endpoint is the one that a hash chose for the request."""
-        decision = self.decision
-        return (
-            isinstance(decision, Forward)
-            and bool(decision.key)
-            and bool(decision.candidates)
-            and decision.candidates[0].name == endpoint
-        )
-
-    def on_turn(self, freed: str) -> bool:
-        """Goes to an endpoint that has room now, by the policy of its upstream; False where there is none.
-
-        `freed` is the endpoint that has just become free: where it is none of these, nothing has changed.
-        The upstream is the present one of that name: its endpoints may have moved while the request waited.
-        """
-        decision, head, context = self.decision, self.head, self._context
-        assert isinstance(decision, Forward) and head is not None  # noqa: S101, PT018 - all others never wait
-        name = decision.upstream.name
-        balancer = context.snapshot.balancers.get(name)
-        if balancer is None:
-            self._fail(NoEndpointAvailable(f"{name} is no more"))
-            return True
-        candidates, key, rotation = balancer.choose(head, context.states)
-        upstream = context.snapshot.table.upstreams[name]
-        self.decision = Forward(decision.route, upstream, candidates, key, rotation)
-        if freed and all(each.name != freed for each in candidates):
-            return False
-        if not any(map(self._has_room, candidates)):
-            return False
-        self._leave_queue()
-        if rotation is not None:
-            context.states.rotate(upstream, rotation)
+    def go_on(self, decision: Forward) -> bool:
+        """Tries the candidates that there are after a wait; tells whether one of them has room."""
+        self.decision = decision
         return self._attempt_from(0, fresh=self._lost_by is not None)
-
-    def _has_room(self, endpoint: Endpoint) -> bool:
-        most = endpoint.max_requests
-        return most is None or self._context.states.state(endpoint).in_flight < most
-
-    def _leave_queue(self) -> None:
-        if self._waiting and isinstance(self.decision, Forward):
-            self._waiting = False
-            self._context.queues.leave(self.decision.upstream.name, self)
 
     def _free(self) -> None:
         if self._state is not None:
@@ -380,27 +296,21 @@ class Exchange(ExchangeRecord):
         self.bytes_in += len(data)
         if self._continue is Continue.AWAITED:
             self._continue = Continue.OFF
-        connection = self._connection
-        if connection is None:
-            self._hold(data)
-            if self._held_size > WRITE_HIGH and self._client is not None:
+        held = self._held
+        if held is None:
+            self._held = held = HeldBody()
+        connection, head = self._connection, self.head
+        if connection is None or head is None:
+            held.add(data)
+            if held.size > WRITE_HIGH and self._client is not None:
                 self._client.pause()
             return
-        if self._held_whole:
-            self._hold(data)
-            self._drop_large_body()
+        if held.whole:
+            held.add(data)
+            held.sent(head.method)
         connection.write(data)
         if not self._response_begun:
             self._arm(self._context.settings.timeouts.body)
-
-    def _hold(self, data: bytes) -> None:
-        self._held.append(data)
-        self._held_size += len(data)
-
-    def _drop_large_body(self) -> None:
-        if self._held_size > REPLAY_LIMIT or self.head is None or self.head.method not in IDEMPOTENT:
-            self._held_whole = False
-            self._held.clear()
 
     def on_body_end(self) -> None:
         """The request is whole: nothing of it can pause the client any more."""
@@ -455,7 +365,8 @@ class Exchange(ExchangeRecord):
             return
         context = self._context
         self._response_begun = True
-        self._held.clear()
+        if self._held is not None:
+            self._held.drop()
         if context.states.troubled:
             self._note_answer()
         self.first_byte = context.clock()
@@ -501,24 +412,15 @@ class Exchange(ExchangeRecord):
             return
         closed_under_us = isinstance(error, UpstreamAborted) and connection.reused and not connection.answered
         self._note_failure(connection.endpoint, error, counts=not closed_under_us)
-        if not self._may_repeat(error, connection):
+        may_repeat = self._lost_by in (None, connection.endpoint) and not connection.answered
+        if not may_repeat or self.head is None or not is_repeatable(error, self.head.method, self._held):
             self._fail(error)
             return
         first, self._lost_by = self._lost_by, connection.endpoint
-        if closed_under_us and first is None and self._has_room(connection.endpoint):
+        if closed_under_us and first is None and self._context.states.has_room(connection.endpoint):
             self._attempt(connection.endpoint, fresh=True)
         else:
             self._try_next(error)
-
-    def _may_repeat(self, error: UpstreamError, connection: UpstreamConnection) -> bool:
-        return (
-            isinstance(error, UpstreamAborted | UpstreamTimeout)
-            and self._lost_by in (None, connection.endpoint)
-            and not connection.answered
-            and self._held_whole
-            and self.head is not None
-            and self.head.method in IDEMPOTENT
-        )
 
     def on_upstream_paused(self) -> None:
         """The worker takes the body slower than the client sends it."""
@@ -559,8 +461,8 @@ class Exchange(ExchangeRecord):
     def on_deadline(self) -> None:
         """Somebody took too long: whoever it was that the exchange waited for."""
         name = self.endpoint.name if self.endpoint is not None else "the worker"
-        if self._waiting:
-            self._fail(self._out_of_time())
+        if self._turn is not None and self._turn.waiting:
+            self._fail(self._turn.out_of_time())
         elif self._connecting is not None:
             self._connecting.cancel()
             self.on_connect_failed(ConnectTimeout(f"{name}: no connection within the time given"))
@@ -604,7 +506,8 @@ class Exchange(ExchangeRecord):
         client.end()
 
     def _give_up_upstream(self) -> None:
-        self._leave_queue()
+        if self._turn is not None:
+            self._turn.leave()
         if self._connecting is not None:
             self._connecting.cancel()
             self._connecting = None
@@ -632,6 +535,6 @@ class Exchange(ExchangeRecord):
 
     def _finish(self) -> None:
         self._client = None
-        self._held.clear()
+        self._held = None
         self.ended = self._context.clock()
         self._context.observer.finish(self)

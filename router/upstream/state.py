@@ -154,6 +154,11 @@ class EndpointStates:
         passed = self._clock() - state.tried_at
         return endpoint.fail_timeout - passed if passed <= endpoint.fail_timeout else None
 
+    def has_room(self, endpoint: Endpoint) -> bool:
+        """Whether it may get one more request: `max_requests` may be on their way to it at once."""
+        most = endpoint.max_requests
+        return most is None or self.state(endpoint).in_flight < most
+
     def rotation(self, upstream: Upstream) -> tuple[int, ...]:
         """Round robin's current weights of that upstream, all 0 at first."""
         weights = self._rotations.get(upstream.name, ())

@@ -283,3 +283,11 @@ def test_a_passed_check_shows_that_it_can_be_reached(scene: Scene) -> None:
     assert scene.states.state(ONE).unreachable
     scene.states.check_passed(ONE, BY_CONNECT)
     assert not scene.states.state(ONE).unreachable
+
+
+def test_an_endpoint_has_room_below_its_max_requests(scene: Scene) -> None:
+    bounded = tcp(8101, max_requests=2)
+    state = scene.states.state(bounded)
+    for in_flight, has_room in ((0, True), (1, True), (2, False), (3, False)):
+        state.in_flight = in_flight
+        assert (scene.states.has_room(bounded), scene.states.has_room(ONE)) == (has_room, True)
