@@ -12,6 +12,7 @@ import trustme
 
 from router.settings import CertificateFiles
 from tests.wire import Peer, Proxy
+from tests.worker import Worker
 
 
 class Authority:
@@ -118,3 +119,20 @@ class TlsPeer(Peer):
 async def connect(proxy: Proxy, context: ssl.SSLContext, name: str = "a.example") -> TlsPeer:
     """A new client of the proxy whose handshake is done."""
     return await TlsPeer(await proxy.connect(), context, name=name).handshake()
+
+
+class Secure:
+    """A worker that speaks TLS."""
+
+    def __init__(
+        self, worker: Worker, authority: Authority, *names: str, until: datetime | None = None
+    ) -> None:
+        self.worker = worker
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        files = authority.issue(*names, until=until)
+        self.context.load_cert_chain(files.certificate, files.key)
+        self.asked_for: list[str | None] = []
+        self.context.sni_callback = lambda _, name, __: self.asked_for.append(name)
+
+    async def accept(self) -> TlsPeer:
+        return await TlsPeer(await self.worker.accept(), self.context, server=True).handshake()

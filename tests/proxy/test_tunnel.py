@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -11,8 +10,7 @@ from aiohttp import web
 
 import router.proxy.connection
 import router.upstream.connection
-from router.settings import ServerTls, Settings, Timeouts
-from tests.authority import Authority, connect
+from router.settings import Settings, Timeouts
 from tests.dialogues import Hire, Serve
 from tests.wire import SMALL, Peer, Proxy, answer, settle, tcp
 from tests.worker import OK, Worker
@@ -396,55 +394,6 @@ async def test_over_a_unix_socket(serve: Serve, workers: Hire, tmp_path: object)
     await client.expect(b"b")
     await client.ended()
     assert proxy.ends == [(101, "")]
-
-
-@pytest.mark.parametrize("worker_first", [True, False])
-async def test_over_tls_one_end_is_the_end_of_both(
-    serve: Serve, worker: Worker, tmp_path: Path, worker_first: bool
-) -> None:
-    authority = Authority(tmp_path)
-    tls = ServerTls(certificates=(authority.issue("a.example"),))
-    proxy = await serve(worker.endpoint, tls=tls, upgrade=("websocket",))
-    client = await connect(proxy, authority.client())
-    await client.send(ASK)
-    peer = await worker.asked()
-    await peer.send(GRANT)
-    assert (await client.until()).startswith(b"HTTP/1.1 101 ")
-    await client.send(b"ping")
-    await peer.expect(b"ping")
-    await peer.send(b"pong")
-    await client.expect(b"pong")
-    if worker_first:
-        await peer.send(b"bye")
-        peer.close()
-        await client.expect(b"bye")
-        await client.ended()
-    else:
-        await client.send(b"bye")
-        await client.goodbye()
-        await peer.expect(b"bye")
-        await peer.ended()
-    client.close()
-    await proxy.pass_time(62)
-    assert [status for status, _ in proxy.ends] == [101]
-
-
-@pytest.mark.parametrize("client_leaves", [True, False])
-async def test_over_tls_a_reset_is_passed_on(
-    serve: Serve, worker: Worker, tmp_path: Path, client_leaves: bool
-) -> None:
-    authority = Authority(tmp_path)
-    tls = ServerTls(certificates=(authority.issue("a.example"),))
-    proxy = await serve(worker.endpoint, tls=tls, upgrade=("websocket",))
-    client = await connect(proxy, authority.client())
-    await client.send(ASK)
-    peer = await worker.asked()
-    await peer.send(GRANT)
-    await client.until()
-    one, other = (client, peer) if client_leaves else (peer, client)
-    one.reset()
-    assert await other.reset_after() == b""
-    assert proxy.ends == [(101, "client_gone" if client_leaves else "aborted")]
 
 
 @pytest.fixture

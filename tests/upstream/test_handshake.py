@@ -14,7 +14,7 @@ from router.table import ClientTls, DnsAddress, Endpoint, TcpAddress
 from router.upstream.check import CheckFailed, Checks
 from router.upstream.expansion import expand, of_addresses
 from router.upstream.handshake import name_to_verify
-from tests.authority import Authority, TlsPeer
+from tests.authority import Authority, Secure
 from tests.dialogues import Serve
 from tests.wire import PATIENCE, Proxy, all_to, answer, settle
 from tests.worker import OK, Worker
@@ -25,23 +25,6 @@ GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
-
-
-class Secure:
-    """A worker that speaks TLS."""
-
-    def __init__(
-        self, worker: Worker, authority: Authority, *names: str, until: datetime | None = None
-    ) -> None:
-        self.worker = worker
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        files = authority.issue(*names, until=until)
-        self.context.load_cert_chain(files.certificate, files.key)
-        self.asked_for: list[str | None] = []
-        self.context.sni_callback = lambda _, name, __: self.asked_for.append(name)
-
-    async def accept(self) -> TlsPeer:
-        return await TlsPeer(await self.worker.accept(), self.context, server=True).handshake()
 
 
 def trusting(authority: Authority, **more: str) -> ClientTls:
