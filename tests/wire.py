@@ -22,6 +22,7 @@ from router.proxy.deadlines import HORIZON, TICK, Deadlines
 from router.proxy.record import ExchangeRecord
 from router.routing.snapshot import Snapshot
 from router.server.listener import ProxyServer
+from router.server.sockets import name_of
 from router.settings import Config, Listener, Settings
 from router.table import Endpoint, Pattern, Policy, Route, RouteTable, TcpAddress, UnixAddress, Upstream
 from router.tls.certificates import CertificateStore
@@ -52,6 +53,11 @@ def bound_buffers(sock: socket.socket, size: int) -> None:
     if size:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """Of an address of this machine."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 class Peer:
@@ -245,14 +251,16 @@ class Proxy:
         """Listens on a free port, or on a unix socket."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, fault: self.faults.append(fault))
-        sock = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        address = self.server.listener.address
+        host = address.host if isinstance(address, TcpAddress) else "127.0.0.1"
+        sock = socket.socket(socket.AF_UNIX if path else family_of(host))
         bound_buffers(sock, kernel)
-        sock.bind(path or ("127.0.0.1", 0))
-        self.address = sock.getsockname()
+        sock.bind(path or (host, 0))
+        self.address = name_of(sock)
         self._listeners.append(await loop.create_server(self.server, sock=sock))
 
     async def connect(self, *, kernel: int = 0) -> Peer:
-        sock = socket.socket(socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET)
+        sock = socket.socket(socket.AF_UNIX if isinstance(self.address, str) else family_of(self.address[0]))
         bound_buffers(sock, kernel)
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, self.address)

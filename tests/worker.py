@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 
-from tests.wire import PATIENCE, Peer, bound_buffers, settle, tcp, unix
+from tests.wire import PATIENCE, Peer, bound_buffers, family_of, settle, tcp, unix
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -21,7 +21,7 @@ class Worker:
     def __init__(
         self, path: str | None = None, *, kernel: int = 0, host: str = "127.0.0.1", port: int = 0
     ) -> None:
-        self.sock = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        self.sock = socket.socket(socket.AF_UNIX if path else family_of(host))
         bound_buffers(self.sock, kernel)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.sock.setblocking(False)

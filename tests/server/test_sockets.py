@@ -13,6 +13,7 @@ import pytest
 from router.server.sockets import BindFailed, bind, is_listened_on, name_of, unlink
 from router.settings import UNIX_MODE, SocketAccess
 from router.table import TcpAddress, UnixAddress
+from tests.dialogues import need_ipv6
 
 
 def connects(address: tuple[str, int] | str) -> bool:
@@ -183,19 +184,9 @@ def test_an_owner_that_cannot_be_given_is_said(tmp_path: Path, monkeypatch: pyte
     assert not path.exists()
 
 
-def ipv6() -> None:
-    """Without ::1 the test is skipped, or fails where CI=true says that it must be there."""
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        if os.environ.get("CI") == "true":
-            pytest.fail("this machine has no ::1, and with CI=true it must")
-        pytest.skip("this machine has no ::1")
-
-
 def test_ipv6_is_listened_on_alone() -> None:
     """`[::]` is not 0.0.0.0 too, whatever net.ipv6.bindv6only says: nginx's `ipv6only=on`."""
-    ipv6()
+    need_ipv6()
     (sock,) = bind(TcpAddress(host="::", port=0))
     with sock:
         port = sock.getsockname()[1]
