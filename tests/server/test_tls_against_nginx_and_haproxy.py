@@ -20,6 +20,8 @@ from tests.real_nginx import free_ports, nginx
 from tests.wire import Peer
 from tests.worker import OK, Worker
 
+pytestmark = [pytest.mark.nginx, pytest.mark.xdist_group("nginx")]
+
 US, NGINX, HAPROXY = "the router", "nginx", "HAProxy"
 NAMES: Mapping[object, str] = {(("DNS", name),): name for name in ("a.example", "b.example", "*.c.example")}
 """What getpeercert says of each certificate, and its name."""

@@ -19,6 +19,8 @@ from tests.real_haproxy import haproxy
 from tests.real_nginx import Client, free_ports, nginx
 from tests.wire import PATIENCE, answer, tcp
 
+pytestmark = [pytest.mark.nginx, pytest.mark.xdist_group("nginx")]
+
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 NAME = "synapse.example"
 
