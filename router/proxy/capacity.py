@@ -127,6 +127,10 @@ class Capacity:
         """Whether one more may begin its handshake; makes room where there is none."""
         return self.used < self.connections or self._make_room()
 
+    def has_room_to_ask(self) -> bool:
+        """Whether one more may say who it is, if only to be told that there are too many."""
+        return self.used < self.connections + MOST_TURNED_AWAY or self._make_room()
+
     def _make_room(self) -> bool:
         if self._close_idle():
             return True

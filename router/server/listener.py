@@ -10,7 +10,7 @@ from typing import cast
 
 from aiohttp import web
 
-from router.errors import ClientGone, ProxyError, ShuttingDown
+from router.errors import ClientGone, ProxyError, ShuttingDown, TooManyConnections
 from router.observe.listeners import CertificateState, ListenerState
 from router.proxy.connection import DRAIN_IDLE, ClientConnection
 from router.proxy.context import ProxyContext
@@ -60,7 +60,7 @@ class ClientChannel(TlsChannel):
 
 
 class TurnedAway(asyncio.Protocol):
-    """A connection for which there is no room, not even for a handshake."""
+    """A connection for which there is no room, not even for a preamble or a handshake."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ends it."""
@@ -106,6 +106,9 @@ class ProxyServer:
         """
         if not self.listener.proxy_protocol:
             return self._welcome()
+        if not self._context.capacity.has_room_to_ask():
+            self._context.capacity.closed[TooManyConnections.reason] += 1
+            return TurnedAway()
         reader = PreambleReader(self._context, self._welcome, self._forget)
         self.connections.add(reader)
         self._empty.clear()

@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 
+from router.proxy.capacity import MOST_TURNED_AWAY
 from router.proxy.connection import DRAIN_IDLE
 from router.settings import Limits, Listener, Settings, Timeouts, TrustedProxies
 from router.table import TcpAddress
@@ -124,6 +125,23 @@ async def test_one_that_is_reset_with_its_preamble_frees_nobody_s_place(serve: S
     await settle()
     assert len(proxy.server.connections) == 1
     assert (await answer(await proxy.ask(V1 + GET))).status == 429
+
+
+async def test_preambles_take_no_more_connections_than_there_are(serve: Serve, worker: Worker) -> None:
+    """Who waits longest without a word makes room; one that has begun does not."""
+    proxy = await serve(worker.endpoint, settings=Settings(limits=Limits(connections=2)), listener=LISTENER)
+    begun = [await proxy.ask(V1[:10]) for _ in range(MOST_TURNED_AWAY)]
+    silent = [await proxy.connect() for _ in range(2)]
+    await settle()
+    third = await proxy.ask(V1[:10])
+    await silent[0].ended()
+    fourth = await proxy.ask(V1[:10])
+    await silent[1].ended()
+    await (await proxy.connect()).ended()
+    assert len(proxy.server.connections) == MOST_TURNED_AWAY + 2
+    assert proxy.capacity.closed == {"idle": 2, "connections": 1, "connections_per_client": 0}
+    for client in (*begun, third, fourth):
+        await client.silent()
 
 
 async def test_a_drain_waits_for_none_of_them(proxy: Proxy) -> None:
