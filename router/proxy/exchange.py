@@ -404,14 +404,17 @@ class Exchange(ExchangeRecord):
     def on_upstream_error(self, error: UpstreamError) -> None:
         """Repeats what may be repeated; else the client is told, or sees a broken answer.
 
-        A request that ends workers must not end all of them: two may lose it, no more.
+        Who closes before the request is whole may just have waited for the rest for too long: that is not
+        held against a worker, or clients that stop in the middle of a body could take all of them out. A
+        request that ends workers must not end all of them: two may lose it, no more.
         """
         connection = self._connection
         self._leave_connection()
         if connection is None or self._client is None:
             return
         closed_under_us = isinstance(error, UpstreamAborted) and connection.reused and not connection.answered
-        self._note_failure(connection.endpoint, error, counts=not closed_under_us)
+        unfinished = isinstance(error, UpstreamAborted) and not self._request_done
+        self._note_failure(connection.endpoint, error, counts=not (closed_under_us or unfinished))
         may_repeat = self._lost_by in (None, connection.endpoint) and not connection.answered
         if not may_repeat or self.head is None or not is_repeatable(error, self.head.method, self._held):
             self._fail(error)

@@ -116,6 +116,24 @@ async def test_what_does_not(serve: Serve, workers: Hire, answer_: bytes) -> Non
     assert proxy.states.is_up(one.endpoint)
 
 
+@pytest.mark.parametrize("whole", [True, False])
+async def test_who_closes_before_the_request_is_whole_is_not_to_blame(
+    serve: Serve, workers: Hire, whole: bool
+) -> None:
+    """Twisted closes after 60 s without a byte: clients that stop there would have each worker taken out."""
+    one, other = workers(), workers()
+    proxy = await serve(one.endpoint, other.endpoint)
+    client = await proxy.ask(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhalf")
+    peer = await one.asked()
+    if whole:
+        await client.send(b"!")
+    await peer.exactly(5 if whole else 4)
+    peer.close()
+    assert (await answer(client)).status == 502
+    assert proxy.states.is_up(one.endpoint) is not whole
+    assert proxy.states.state(one.endpoint).failures == 1
+
+
 async def test_a_kept_connection_closed_under_us_is_nobodys_failure(serve: Serve, workers: Hire) -> None:
     one, other = workers(), workers()
     proxy = await serve(one.endpoint, other.endpoint)
