@@ -374,8 +374,8 @@ class Exchange(ExchangeRecord):
         self.bytes_out = len(body)
         if message.status in SUSPECT:
             self.opening = opening_of(message, body, unchunked=client.wants_payload)
+        client.arm(context.settings.timeouts.read)  # first: a client that is full now has a time of its own
         client.send_head(message, head, body)
-        client.arm(context.settings.timeouts.read)
 
     def _note_answer(self) -> None:
         assert isinstance(self.decision, Forward) and self.endpoint is not None  # noqa: S101, PT018 - as above
@@ -390,8 +390,8 @@ class Exchange(ExchangeRecord):
         self.bytes_out += len(data)
         if self.opening is not None:
             self.opening.add(data)
-        client.send_body(data)
         client.arm(self._context.settings.timeouts.read)
+        client.send_body(data)
 
     def on_response_end(self) -> None:
         """The answer is passed on whole."""

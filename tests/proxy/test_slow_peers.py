@@ -157,6 +157,19 @@ async def test_a_reader_below_the_rate_does_not_hold_a_worker(
     assert proxy.ends == ([] if kept else [(200, "client_gone")])
 
 
+async def test_a_reader_that_takes_nothing_has_its_own_time_and_not_the_workers(
+    serve: Serve, workers: Hire, tmp_path: Path
+) -> None:
+    worker = workers(f"{tmp_path}/worker")
+    settings = Settings(timeouts=Timeouts(read=600.0, send=10.0))
+    proxy = await serve(worker.endpoint, path=f"{tmp_path}/clients", settings=settings)
+    await stuck(proxy, worker)
+    await proxy.pass_time(8)
+    assert proxy.ends == []
+    await proxy.pass_time(4)
+    assert proxy.ends == [(200, "client_gone")]
+
+
 async def test_a_reader_of_a_few_bytes_a_minute_is_not_kept_after_its_answer(
     serve: Serve, workers: Hire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
