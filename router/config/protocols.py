@@ -16,6 +16,10 @@ _NEVER = re.compile(r"h2c?|h3|(?:http|tls|ssl)(?:/.*)?", re.IGNORECASE)
 """Further HTTP, which would be requests that no route is asked for, and what hides them."""
 
 
+_SWITCHES = frozenset({"true", "yes", "on", "false", "no", "off"})
+"""Words for whoever takes the key for a switch: no protocol has such a name."""
+
+
 def protocols(
     node: Node | None, findings: Findings, *, methods: frozenset[str] | None, forwards: bool
 ) -> tuple[str, ...]:
@@ -29,12 +33,12 @@ def protocols(
         scalar = word(item, findings, "`upgrade`")
         if scalar is None:
             continue
-        if not _PROTOCOL.fullmatch(scalar.text):
+        if not _PROTOCOL.fullmatch(scalar.text) or scalar.text.lower() in _SWITCHES:
             findings.add(
                 "R118",
                 f"`{short(scalar.text)}` is not the name of a protocol",
                 scalar.source,
-                fix="write `websocket`",
+                fix="write `websocket`, or leave `upgrade` out",
             )
         elif _NEVER.fullmatch(scalar.text):
             findings.add(

@@ -38,6 +38,8 @@ def test_protocols_that_a_route_allows(upgrade: str, allowed: tuple[str, ...]) -
         ("TLS/1.0", "upstream: w", "R118", "TLS/1.0"),
         ("web socket", "upstream: w", "R118", "web socket"),
         ("a/b/c", "upstream: w", "R118", "a/b/c"),
+        ("true", "upstream: w", "R118", "true"),
+        ("Off", "upstream: w", "R118", "Off"),
         ("'websocket, x'", "upstream: w", "R118", "'websocket, x'"),
         ("[]", "upstream: w", "S010", "[]"),
         ("''", "upstream: w", "S010", "''"),
