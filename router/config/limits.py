@@ -18,12 +18,12 @@ _COUNTS = MappingProxyType(
         "connections": 1,
         "connections_per_client": 1,
         "requests_per_connection": 1,
-        "queue": 1,
+        "queue": 0,
         "body_rate": 0,
         "send_rate": 0,
     }
 )
-"""The keys that are no sizes, with the least that can be written; a rate of 0 is none."""
+"""The keys that are no sizes, with the least that can be written: no rate, or nobody who waits."""
 
 _TWISTED = (("headers", 16_384, "16000"), ("header_count", 500, "100"))
 

@@ -21,6 +21,7 @@ SYNAPSE = "synapse: {homeserver: homeserver.yaml}\n"
         ("{requests_per_connection: 1}", Limits(requests_per_connection=1)),
         ("{body_rate: 0, send_rate: 0}", Limits(body_rate=0, send_rate=0)),
         ("{media_body: 1KiB}", Limits(media_body=1024)),
+        ("{queue: 0}", Limits(queue=0)),
     ],
 )
 def test_what_the_file_says(text: str, expected: Limits) -> None:
