@@ -66,6 +66,7 @@ def _step_lines(steps: tuple[Step, ...]) -> list[str]:
         for at, step in enumerate(steps)
         if at <= taken or step.verdict is Verdict.LATER
     ]
+    rows = list(dict.fromkeys(rows))  # what is said of a name twice, as of a well-known document's two routes
     name = max(len(row[1]) for row in rows)
     source = max(len(row[2]) for row in rows)
     return [f"   {row[0]} {row[1]:<{name}}  {row[2]:<{source}}  {row[3]}" for row in rows]

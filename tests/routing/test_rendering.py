@@ -165,3 +165,16 @@ def test_the_conclusion_tells_how_it_is_spoken_to(endpoint: Endpoint, said: str)
     upstreams = {"main": Upstream(name="main", endpoints=(endpoint,))}
     snapshot = Snapshot.build(table([route("^/", "main", name="all", line=1)], upstreams))
     assert render(explain(snapshot, head("/a"), View())).splitlines()[-1] == said
+
+
+def test_what_two_routes_of_one_name_say_alike_is_said_once() -> None:
+    routes = [
+        route("^/w$", "main", name="w", line=3, methods=["GET"]),
+        route("^/w$", "main", name="w", line=3),
+    ]
+    snapshot = Snapshot.build(
+        table([*routes, route("^/", "main", name="all", line=9)], {"main": upstream("main", 8008)})
+    )
+    assert [line for line in render(explain(snapshot, head("/a"), View())).splitlines() if " w " in line] == [
+        "   - w    routes.yaml:3  path: needs ^/w$"
+    ]
