@@ -159,7 +159,7 @@ def read_redirect(node: Node, findings: Findings) -> Redirect | None:
         where = fields.need("to", "write `to: 'https://example.org/'`")
         written = fields.get("status")
         if written:
-            status = whole(written, findings, "`status`", least=REDIRECTS[0], most=REDIRECTS[-1])
+            status = whole(written, findings, "`status`", least=100, most=599)
     scalar = word(where, findings, "`to`") if where else None
     if scalar is None or status is None:
         return None

@@ -164,7 +164,8 @@ def client_tls(node: Node, folder: Path, findings: Findings, *, named: bool) -> 
             "S014",
             f"`{short(scalar.text)}` is not a name that a certificate has",
             scalar.source,
-            fix="write a host name",
+            why="the endpoint's certificate has to name it, and SNI asks for it",
+            fix="write a host name or an address",
         )
     if scalar is None and not named:
         _without_name(node, findings)
@@ -182,7 +183,13 @@ def client_tls(node: Node, folder: Path, findings: Findings, *, named: bool) -> 
         load_client(tls)
     except CertificateUnusable as error:
         place = "ca" if ca is not None and ca in error.message else "certificate"
-        findings.add("H321", error.message, fields.place(place), fix=error.hint)
+        findings.add(
+            "H321",
+            error.message,
+            fields.place(place),
+            why="without them the endpoint could not be verified, or would turn the router away",
+            fix=error.hint,
+        )
         return None
     return tls
 

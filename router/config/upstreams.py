@@ -248,7 +248,8 @@ def _endpoint(node: Node, folder: Path, findings: Findings) -> Endpoint | None:
         written = fields.get("weight")
         weight = whole(written, findings, "`weight`", least=1, most=MOST_WEIGHT) if written else 1
         bound = fields.get("max_requests")
-        most = whole(bound, findings, "`max_requests`", least=1) if bound else None
+        unbound = "leave it out for as many as come"
+        most = whole(bound, findings, "`max_requests`", least=1, fix=unbound) if bound else None
         named = fields.get("instance")
         scalar = word(named, findings, "`instance`") if named else None
         instance = name(scalar, findings, "an instance") if scalar else None

@@ -83,7 +83,9 @@ def choice(node: Node, findings: Findings, what: str, known: MappingType[str, st
     return None
 
 
-def whole(node: Node, findings: Findings, what: str, *, least: int, most: int = MOST) -> int | None:
+def whole(
+    node: Node, findings: Findings, what: str, *, least: int, most: int = MOST, fix: str = ""
+) -> int | None:
     """A whole number in decimal: `010` is ten and `1_000` a thousand."""
     scalar = word(node, findings, what)
     if scalar is None:
@@ -92,7 +94,8 @@ def whole(node: Node, findings: Findings, what: str, *, least: int, most: int = 
     if number is not None and least <= number <= most:
         return number
     bounds = f"from {least} to {most}" if most < MOST else f"of at least {least}"
-    findings.add("S011", f"{what} is a whole number {bounds}, not `{short(scalar.text)}`", scalar.source)
+    message = f"{what} is a whole number {bounds}, not `{short(scalar.text)}`"
+    findings.add("S011", message, scalar.source, fix=fix)
     return None
 
 

@@ -216,6 +216,8 @@ def test_what_is_wrong_with_an_endpoint(
     finding = only(result)
     assert finding.code == code
     assert words in finding.message
+    assert "listener" not in finding.why
+    assert "metrics" not in finding.why
     assert result.config is None
 
 

@@ -72,6 +72,10 @@ def test_a_bound_or_a_queue_that_is_none(written: str, code: str, caret: str) ->
     assert marked(table(written), code) == caret
 
 
+def test_no_bound_is_written_by_leaving_it_out_and_not_as_nginx_does() -> None:
+    assert "leave it out" in fix(table("{endpoints: [{address: h:80, max_requests: 0}]}"), "S011")
+
+
 def test_endpoints_that_dns_finds_are_kept_as_written() -> None:
     read = upstream("{endpoints: ['dns:_http._tcp.synapse', {address: 'dns:worker:8008', weight: 2}]}")
     assert read.endpoints == (
