@@ -7,9 +7,9 @@ import hashlib
 from dataclasses import dataclass
 from html import escape
 
+from router.admin.certificates import CertificateStatus, expired
 from router.admin.misroutes import MisrouteStatus, alarming
 from router.admin.status import (
-    CertificateStatus,
     EndpointStatus,
     FailureStatus,
     NameStatus,
@@ -91,7 +91,11 @@ class Section:
 
 def as_html(status: Status) -> str:
     """The whole page, one column on a narrow screen."""
-    troubled = any(upstream.down for upstream in status.upstreams) or alarming(status.misroutes, status.time)
+    troubled = (
+        any(upstream.down for upstream in status.upstreams)
+        or alarming(status.misroutes, status.time)
+        or expired(status.certificates, status.time)
+    )
     level = "" if status.ready and not troubled else ' class="bad"'
     options = "".join(f"<option>{method}</option>" for method in _METHODS)
     return f"""<!DOCTYPE html>

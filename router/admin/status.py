@@ -6,9 +6,9 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 
+from router.admin.certificates import CertificateStatus, certificates_of, expired
 from router.admin.misroutes import MisrouteStatus, alarming, misroutes_of
 from router.admin.state import AdminState
-from router.observe.listeners import ListenerState
 from router.table import Endpoint, Route, Upstream
 
 
@@ -75,16 +75,6 @@ class NameStatus:
     error: str
     answered: float | None
     next: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateStatus:
-    """A certificate of one listener: its file, its names, and when it expires, in seconds since 1970."""
-
-    listener: str
-    certificate: str
-    names: tuple[str, ...]
-    not_after: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +151,12 @@ def status_of(state: AdminState) -> Status:
     now = state.wall_clock()
     upstreams = tuple(_upstream(state, upstream) for upstream in snapshot.table.upstreams.values())
     misroutes, listeners = misroutes_of(state), state.listeners()
+    certificates = certificates_of(listeners)
     in_flight = sum(counters.in_flight for counters in state.metrics.routes.values())
     return Status(
-        verdict=_verdict(upstreams, misroutes, now=now, in_flight=in_flight, draining=state.draining()),
+        verdict=_verdict(
+            upstreams, misroutes, certificates, now=now, in_flight=in_flight, draining=state.draining()
+        ),
         ready=is_ready(state),
         draining=state.draining(),
         version=state.version,
@@ -177,7 +170,7 @@ def status_of(state: AdminState) -> Status:
             "admin": tuple(map(str, config.settings.admin)),
         },
         connections=sum(each.connections for each in listeners),
-        certificates=_certificates(listeners),
+        certificates=certificates,
         in_flight=in_flight,
         log_dropped=state.log_dropped(),
         upstreams=upstreams,
@@ -242,16 +235,6 @@ def _names(state: AdminState, now: float) -> tuple[NameStatus, ...]:
     )
 
 
-def _certificates(listeners: tuple[ListenerState, ...]) -> tuple[CertificateStatus, ...]:
-    return tuple(
-        CertificateStatus(
-            listener=each.listener, certificate=one.certificate, names=one.names, not_after=one.not_after
-        )
-        for each in listeners
-        for one in each.certificates
-    )
-
-
 def _routes(state: AdminState) -> tuple[RouteStatus, ...]:
     """Every route of the table once, in its order, then what was counted under no route."""
     lines: dict[str, Route] = {}
@@ -286,6 +269,7 @@ def _routes(state: AdminState) -> tuple[RouteStatus, ...]:
 def _verdict(
     upstreams: tuple[UpstreamStatus, ...],
     misroutes: tuple[MisrouteStatus, ...],
+    certificates: tuple[CertificateStatus, ...],
     *,
     now: float,
     in_flight: int,
@@ -296,8 +280,9 @@ def _verdict(
         return f"Stopping: no new connections, {count(in_flight, 'request')} still under way."
     down = {each.endpoint: each for upstream in upstreams for each in upstream.down}
     misrouted = _misrouted(alarming(misroutes, now), now)
-    if not down and misrouted:
-        return misrouted
+    more = " ".join(filter(None, (misrouted, expired(certificates, now))))
+    if not down and more:
+        return more
     if not down:
         endpoints = len({each.endpoint for upstream in upstreams for each in upstream.endpoints})
         return f"All well: {count(endpoints, 'endpoint')} up, {count(in_flight, 'request')} in flight."
@@ -311,7 +296,7 @@ def _verdict(
         return f"Down since {since}: no endpoint of {names} is up, requests for {them} get 503. {reasons}."
     since = utc(min(each.since for each in down.values()))
     degraded = f"Degraded since {since}: every upstream still has an endpoint up. {reasons}."
-    return f"{degraded} {misrouted}".rstrip()
+    return f"{degraded} {more}".rstrip()
 
 
 def _misrouted(alarms: list[MisrouteStatus], now: float) -> str:

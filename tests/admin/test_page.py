@@ -192,7 +192,11 @@ def test_certificates_are_shown_where_there_are_any() -> None:
     rows = [
         re.split(r"  +", line)[1:]
         for line in as_text(status_of(process.state)).splitlines()
-        if ".pem" in line
+        if line.startswith("127.0.0.1:8080 ") and ".pem" in line
     ]
     assert rows == [["/a.pem", "a.example, *.b.example", "in 1d 1h"], ["/c.pem", "none", "EXPIRED 1m ago"]]
-    assert "EXPIRED 1m ago" in read(process).text["td"]
+    page = read(process)
+    assert "EXPIRED 1m ago" in page.text["td"]
+    assert ("h1", "class", "bad") in page.attributes
+    process.certificates = process.certificates[:1]
+    assert ("h1", "class", "bad") not in read(process).attributes

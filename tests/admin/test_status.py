@@ -5,10 +5,9 @@ import json
 import pytest
 
 from router.admin.misroutes import RECENT
-from router.admin.status import CertificateStatus, EndpointStatus, age, is_ready, status_of, utc, why_down
-from router.observe.listeners import CertificateState
+from router.admin.status import EndpointStatus, age, is_ready, status_of, utc, why_down
 from router.settings import Health
-from tests.admin.processes import GENERIC1, GENERIC2, LISTENER, MAIN, NOON, Process
+from tests.admin.processes import GENERIC1, GENERIC2, MAIN, NOON, Process
 from tests.observe.records import unrecognized
 
 
@@ -251,13 +250,4 @@ def test_who_is_out_by_requests_and_when_it_may_be_tried() -> None:
         "up",
         None,
         "check",
-    )
-
-
-def test_certificates_stand_with_their_listener() -> None:
-    process = Process()
-    process.certificates = (CertificateState(certificate="/a.pem", names=("a.example",), not_after=NOON),)
-    (found,) = status_of(process.state).certificates
-    assert found == CertificateStatus(
-        listener=LISTENER, certificate="/a.pem", names=("a.example",), not_after=NOON
     )
