@@ -6,6 +6,9 @@
 
 Reading is paused only for the body's own backpressure and beyond `PIPELINE_LIMIT`: while it is
 paused, uvloop does not tell that the client has left, and `Departures` has to look.
+
+It is longer than a file should be: an idle client is to cost one object, so what a slow reader, one that
+lingers or one that is turned away needs are fields of it; its methods are what asyncio and the exchange call.
 """
 
 from __future__ import annotations
@@ -76,7 +79,6 @@ class ClientConnection(asyncio.Protocol):
         "_head_only",
         "_keep_alive",
         "_linger_until",
-        "_lingering",
         "_listener",
         "_minor",
         "_reading_body",
@@ -126,7 +128,6 @@ class ClientConnection(asyncio.Protocol):
         self._head_only = False
         self._minor = 1
         self._closing = False
-        self._lingering = False
         self._linger_until = 0.0
         self._reading_paused = False
         self._requests_left = context.settings.limits.requests_per_connection
@@ -191,7 +192,7 @@ class ClientConnection(asyncio.Protocol):
                 turned_away[self] = None
                 self._closing = False
                 self._refuse_head(data, error("there are too many connections"))
-        if self._lingering and not self._unsent:
+        if self._linger_until and not self._unsent:
             self.arm(max(0.0, min(LINGER, self._linger_until - self._context.clock())))
 
     def _read_ahead(self, data: bytes) -> None:
@@ -384,7 +385,6 @@ class ClientConnection(asyncio.Protocol):
             return
         self._unsent = transport.get_write_buffer_size()
         if self._reading_body or self._buffer:
-            self._lingering = True
             if self._context.draining:
                 self._forget(self)  # it has its answer: nothing that a drain would wait for
             self._linger_until = self._context.clock() + LINGER_LONGEST
@@ -458,7 +458,7 @@ class ClientConnection(asyncio.Protocol):
             not unsent or before - unsent >= self._context.settings.limits.send_rate * wait
         ):
             self.arm(wait if unsent else LINGER)
-        elif self._lingering and not unsent:
+        elif self._linger_until and not unsent:
             # No reset: what the kernel still holds of the answer is to arrive.
             transport.abort()
         else:
@@ -521,7 +521,7 @@ class ClientConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Ends with the next answer whose head is not sent yet; an idle client has `DRAIN_IDLE` to ask."""
-        if self._lingering:
+        if self._linger_until:
             self._forget(self)
         elif self.is_idle and not self._writing_paused:
             self.arm(DRAIN_IDLE)

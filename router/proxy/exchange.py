@@ -8,13 +8,16 @@
 The client stream (an HTTP/1 connection; later an HTTP/2 stream too) says `on_body`, `on_body_end`,
 `on_client_gone`, `on_client_paused`, `on_client_resumed` and `on_deadline`; the pool and the
 upstream connection say the rest. Whatever happens, `_finish` is the one place where it ends.
+
+It is longer than a file should be: whoever reads one transition needs the others beside it. What only some
+requests need is elsewhere, and made when it is needed: the wait for a turn (`turn`), the rest of a body
+(`awaited`), what may be sent again (`replay`), the tunnel (`tunnel`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from enum import Enum
 
 from router.errors import (
     ClientGone,
@@ -31,6 +34,7 @@ from router.errors import (
 )
 from router.http1.requests import RequestMessage
 from router.http1.responses import ResponseMessage
+from router.proxy.awaited import CONTINUE, AwaitedBody
 from router.proxy.context import ProxyContext
 from router.proxy.headers import request_head, response_head
 from router.proxy.opening import SUSPECT, opening_of
@@ -49,37 +53,23 @@ from router.upstream.state import EndpointState
 
 log = logging.getLogger(__name__)
 
-CONTINUE_AFTER = 1.0
-"""Seconds that a worker has to ask for a body that is held back, before it is asked for here: curl's own."""
-
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Continue(Enum):
-    """The 100 of a request with `Expect: 100-continue`: waited for, sent by this program, or neither."""
-
-    OFF = "off"
-    AWAITED = "awaited"
-    SENT = "sent"
-
 
 class Exchange(ExchangeRecord):
     """One request: its record, and what drives it.
 
     `_candidate` counts those given up, `_turn` is None of a request that never had to wait, `_held` of one
     of whose body nothing has come. `_state` is that of the attempt's endpoint, which stays the same while
-    the attempt is in flight. `_continue` tells whether a 100 is waited for, `_lost_by` is the first endpoint
-    that did not answer what it was sent.
+    the attempt is in flight, `_awaited` None of a request that was whole when it was sent. `_lost_by` is the
+    first endpoint that did not answer what it was sent.
     """
 
     __slots__ = (
-        "_body_due",
+        "_awaited",
         "_candidate",
         "_client",
         "_connecting",
         "_connection",
         "_context",
-        "_continue",
         "_held",
         "_lost_by",
         "_outgoing",
@@ -98,10 +88,9 @@ class Exchange(ExchangeRecord):
         self._client: ClientStream | None = None
         self._connection: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._body_due = 0.0
+        self._awaited: AwaitedBody | None = None
         self._candidate = 0
         self._outgoing = b""
-        self._continue = Continue.OFF
         self._held: HeldBody | None = None
         self._lost_by: Endpoint | None = None
         self._request_done = False
@@ -131,7 +120,7 @@ class Exchange(ExchangeRecord):
         self._client = client
         self._request_done = not has_body
         if message.expect_continue:
-            self._continue = Continue.AWAITED
+            self._awaited = AwaitedBody(held_back=True)
         try:
             self.decision = decision = decide(context.snapshot, head, context.states)
         except Exception as error:
@@ -262,25 +251,17 @@ class Exchange(ExchangeRecord):
             self._state.in_flight -= 1
 
     def _await_body(self) -> None:
-        """From now on the client is waited for: it has the time of one pause, and to be fast enough."""
-        wait = self._context.settings.timeouts.body
-        self._body_due = self._context.clock() + wait
-        self._arm(min(CONTINUE_AFTER, wait) if self._continue is Continue.AWAITED else wait)
+        if self._awaited is None:
+            self._awaited = AwaitedBody(held_back=False)
+        self._arm(self._awaited.begin(self._context.clock(), self._context.settings.timeouts.body))
 
     def lags(self, size: int) -> bool:
-        """Whether the body comes too slowly, that many bytes of it having come now.
-
-        Each byte moves the time that is left, `timeouts.body` at most, by what it takes at `body_rate`: a
-        trickle that never pauses for long enough cannot hold a worker. Who was not read from begins anew.
-        """
-        context = self._context
+        """Whether the body comes too slowly, that many bytes of it having come now."""
+        context, awaited = self._context, self._awaited
         rate = context.settings.limits.body_rate
-        if not rate or self._connection is None:
+        if not rate or self._connection is None or awaited is None:
             return False
-        now = context.clock()
-        due = self._body_due + size / rate
-        self._body_due = min(due, now + context.settings.timeouts.body)
-        return now > due
+        return awaited.lags(size, context.clock(), rate=rate, pause=context.settings.timeouts.body)
 
     def _note_failure(
         self, endpoint: Endpoint, error: UpstreamError, *, counts: bool = True, unreachable: bool = False
@@ -294,8 +275,8 @@ class Exchange(ExchangeRecord):
     def on_body(self, data: bytes) -> None:
         """A piece of the request's body, framed as the head says."""
         self.bytes_in += len(data)
-        if self._continue is Continue.AWAITED:
-            self._continue = Continue.OFF
+        if self._awaited is not None:
+            self._awaited.flows()
         held = self._held
         if held is None:
             self._held = held = HeldBody()
@@ -327,11 +308,11 @@ class Exchange(ExchangeRecord):
         client = self._client
         if client is None:
             return
-        if message.status == 100:
-            if self._continue is Continue.SENT:
+        if message.status == 100 and self._awaited is not None:
+            if self._awaited.is_asked_for:
                 return
-            if self._continue is Continue.AWAITED:
-                self._continue = Continue.OFF
+            if self._awaited.is_held_back:
+                self._awaited.flows()
                 self._await_body()
         client.send_informational(response_head(message, head, close=False, unchunk=False))
 
@@ -469,8 +450,8 @@ class Exchange(ExchangeRecord):
         elif self._connecting is not None:
             self._connecting.cancel()
             self.on_connect_failed(ConnectTimeout(f"{name}: no connection within the time given"))
-        elif self._continue is Continue.AWAITED and not self._response_begun:
-            self._ask_for_body()
+        elif self._awaited is not None and self._awaited.is_held_back and not self._response_begun:
+            self._ask_for_body(self._awaited)
         elif not self._request_done and not self._upstream_full and not self._response_begun:
             self._fail(RequestTimeout("the rest of the body did not come in time"))
         else:
@@ -482,9 +463,9 @@ class Exchange(ExchangeRecord):
             self.on_upstream_error(error)
             connection.abort()
 
-    def _ask_for_body(self) -> None:
+    def _ask_for_body(self, awaited: AwaitedBody) -> None:
         # A worker that waits for the body and a client that waits for the 100 would wait for ever.
-        self._continue = Continue.SENT
+        awaited.ask()
         if self._client is not None:
             self._client.send_informational(CONTINUE)
         self._await_body()
