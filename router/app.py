@@ -32,6 +32,7 @@ from router.synapse.catalogue import shipped
 from router.synapse.shapes import Shapes
 from router.table import Pattern, Route, RouteTable, TcpAddress
 from router.tls.certificates import CertificateStore, ClientStore
+from router.tls.names import say_nothing_of_bad_names
 from router.upstream.check import Checks
 from router.upstream.discovery import Discovery
 from router.upstream.health import HealthChecker
@@ -295,6 +296,7 @@ def say(line: str) -> None:
 def serve(config: Config) -> int:
     """Serves until a signal; returns the exit status, 1 where it cannot listen or write its log."""
     raise_descriptor_limit()
+    say_nothing_of_bad_names()
 
     async def main() -> None:
         await Application(config, loop=asyncio.get_running_loop()).run()
