@@ -131,7 +131,9 @@ async def test_preambles_take_no_more_connections_than_there_are(serve: Serve, w
     """Who waits longest without a word makes room; one that has begun does not."""
     proxy = await serve(worker.endpoint, settings=Settings(limits=Limits(connections=2)), listener=LISTENER)
     begun = [await proxy.ask(V1[:10]) for _ in range(MOST_TURNED_AWAY)]
-    silent = [await proxy.connect() for _ in range(2)]
+    silent = [await proxy.connect()]
+    await proxy.pass_time(1.0)
+    silent.append(await proxy.connect())
     await settle()
     third = await proxy.ask(V1[:10])
     await silent[0].ended()
