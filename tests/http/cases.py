@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent
 _REPEATED = re.compile(r"<<(.+?)\*(\d+)>>", re.DOTALL)
 _KEYS = frozenset(
     {"name", "rfc", "why", "send", "methods", "saw", "got", "end", "refused", "passed", "clients", "show"}
-    | {"worker", "worker_end", "connections", "settings", "route", "upstream"}
+    | {"worker", "listens", "worker_end", "connections", "settings", "route", "upstream"}
     | {"nginx", "haproxy", "alone", "differs", "laxer"}
 )
 _CLIENT_KEYS = frozenset({"send", "methods", "got", "end"})
@@ -94,6 +94,7 @@ class Case:
     why: str
     clients: tuple[Client, ...]
     worker: tuple[tuple[Step, ...], ...]
+    listens: bool
     saw: tuple[ExpectedRequest, ...]
     worker_end: str | None
     connections: int | None
@@ -164,6 +165,7 @@ def _checked_case(topic: str, entry: Mapping[str, Any]) -> Case:
         why=entry.get("why", ""),
         clients=tuple(map(_client, clients)),
         worker=_acts(entry.get("worker")),
+        listens=entry.get("listens", True),
         saw=tuple(map(_request, _listed(entry["saw"]))),
         worker_end=entry.get("worker_end"),
         connections=entry.get("connections"),

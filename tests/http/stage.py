@@ -124,12 +124,15 @@ class End:
 
 
 class Stage:
-    """A worker that listens from the beginning, and the clients that `play` makes."""
+    """A worker that listens from the beginning, or never, and the clients that `play` makes."""
 
     def __init__(self, case: Case, breathe: Breathe, let_pass: Pass) -> None:
         self.case = case
-        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.sock = socket.socket()
+        self.sock.bind(("127.0.0.1", 0))  # without `listen` connections are refused, and the port stays ours
         self.sock.setblocking(False)
+        if case.listens:
+            self.sock.listen()
         self.port: int = self.sock.getsockname()[1]
         self._breathe = breathe
         self._let_pass = let_pass
@@ -142,7 +145,8 @@ class Stage:
 
     async def play(self, address: tuple[str, int]) -> Outcome:
         """Lets every client do its steps, one client after the other, and tells what became of it."""
-        self._tasks.append(asyncio.ensure_future(self._accept()))
+        if self.case.listens:
+            self._tasks.append(asyncio.ensure_future(self._accept()))
         clients = [await self._perform(client, address) for client in self.case.clients]
         await self._activity.until_quiet(self._breathe)
         return Outcome(

@@ -47,6 +47,7 @@ SCENARIOS = {
     "fails when it is tried": Scenario(steps="A 12 over 12 over 12 a 6 over 20"),
     "two are too many": Scenario(steps="6 B 12 b 6 over 20", max_fails=(2, 2, 2)),
     "two of three are forgotten": Scenario(steps="3 C 6 c 3 over 12 C 12", max_fails=(3, 3, 3)),
+    "an answer between failures": Scenario(steps="A 15 a 9 A 15 over 12", max_fails=(6, 6, 6)),
     "nothing counts": Scenario(steps="A 9 a 6", max_fails=(0, 0, 0)),
     "one after the other": Scenario(steps="A 9 B 9 over a 12 over b 20"),
     "all": Scenario(steps="A B 4 over 4 a 4 over 12", max_fails=(1, 1)),
