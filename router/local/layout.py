@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import re
 import socket
+import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -203,7 +207,8 @@ def free_ports() -> Generator[int]:
     """Different ports of 127.0.0.1 that nobody listens on, each held until the generator is closed.
 
     They lie below those that the kernel gives to outgoing connections: dozens of these open
-    between the choice of a port here and the moment when Synapse listens on it.
+    between the choice of a port here and the moment when Synapse listens on it. No other process that
+    chooses here takes the same one until this process ends.
     """
     low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
     candidates = list(range(10_000, max(low, 20_000)))
@@ -213,6 +218,14 @@ def free_ports() -> Generator[int]:
             probe = held.enter_context(socket.socket())
             try:
                 probe.bind((HOST, port))
+                fcntl.lockf(_choices(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
             except OSError:
                 continue
             yield port
+
+
+@cache
+def _choices() -> int:
+    """A file that stays open, of which each process locks a byte for every port that it has chosen."""
+    file = Path(tempfile.gettempdir()) / f"synapse-router-ports-{os.getuid()}"
+    return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

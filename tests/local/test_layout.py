@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +45,21 @@ def test_free_ports_leave_out_what_is_taken(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr("random.shuffle", lambda ports: ports.sort(key=lambda port: port != first))
 
         assert next(free_ports()) != first
+
+
+def test_free_ports_leave_out_what_another_process_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    choose = "from router.local.layout import free_ports; print(next(free_ports()), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", choose], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        chosen = int(other.stdout.readline())
+        monkeypatch.setattr("random.shuffle", lambda ports: ports.sort(key=lambda port: port != chosen))
+        with socket.socket() as probe:
+            probe.bind((HOST, chosen))
+        assert next(free_ports()) != chosen
+        other.communicate("\n")
+    assert next(free_ports()) == chosen
 
 
 def test_both_layouts_have_the_same_processes_and_listeners(tmp_path: Path) -> None:

@@ -105,9 +105,11 @@ async def test_no_cookie_is_sent_back(proxy: Proxy, worker: Worker) -> None:
 
 
 async def test_a_late_answer_is_a_timeout(proxy: Proxy, worker: Worker) -> None:
+    checking = asyncio.create_task(checks_of(proxy).make(worker.endpoint, "/health", 1.0))
+    peer = await worker.asked()
     with pytest.raises(TimeoutError):
-        await checks_of(proxy).make(worker.endpoint, "/health", 0.05)
-    await (await worker.asked()).ended()
+        await checking
+    await peer.ended()
 
 
 @pytest.mark.parametrize("path", [None, "/health"])
