@@ -53,6 +53,9 @@ _HOST = re.compile(
 
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
+MAX_HOST = 260
+"""Bytes: a name has 253 (RFC 1035 section 2.3.4), a port 5. Workers get it twice, as X-Forwarded-Host too."""
+
 _VISIBLE = bytes(range(0x21, 0x7F))
 _OTHER_VERSION = re.compile(rb"HTTP/[1-9]\.[0-9]")
 
@@ -223,7 +226,7 @@ def _check_one_host(headers: list[tuple[bytes, bytes]]) -> None:
 def is_host(host: bytes) -> bool:
     """Whether a Host field may say that: a host, and perhaps a port."""
     # A server has few names: one dictionary look-up instead of a regular expression.
-    return _HOST.fullmatch(host) is not None
+    return len(host) <= MAX_HOST and _HOST.fullmatch(host) is not None
 
 
 def _check_blanks(message: RequestMessage) -> None:

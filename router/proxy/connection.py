@@ -47,7 +47,13 @@ WRITE_LOW = 16_384
 """Bytes still waiting when the worker is resumed."""
 
 PIPELINE_LIMIT = 16_384
-"""Bytes of further requests that are read ahead while one is answered."""
+"""Bytes of further requests that are read ahead while one is answered; then reading is paused."""
+
+PIPELINE_MOST = 65_536
+"""Beyond so many, which one read can bring, they are let go, and the connection ends with its answer.
+
+RFC 9112 section 9.3.2: a client sends again what was not answered before the connection closed.
+"""
 
 LINGER = 5.0
 """Seconds to read an answer in, after the last byte that is still sent (nginx `lingering_timeout`)."""
@@ -200,8 +206,19 @@ class ClientConnection(asyncio.Protocol):
         self._bound_read_ahead()
 
     def _bound_read_ahead(self) -> None:
-        if len(self._buffer) > PIPELINE_LIMIT:
-            self.pause()
+        if len(self._buffer) <= PIPELINE_LIMIT:
+            return
+        self.pause()
+        if len(self._buffer) > PIPELINE_MOST:
+            self._give_up_pipeline()
+
+    def _give_up_pipeline(self) -> None:
+        # What is sent ahead of a 101 has no other reader than the tunnel, so that it cannot be left out.
+        head = self._exchange.head if self._exchange is not None else None
+        if head is not None and b"upgrade" in head.fields:
+            self.cut()
+        self._keep_alive = False
+        self._buffer = b""
 
     def _serve(self) -> None:
         """Begins one exchange after another, as long as they end at once."""

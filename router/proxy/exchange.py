@@ -223,6 +223,7 @@ class Exchange(ExchangeRecord):
             self._fail(error)
             return
         self._note_failure(endpoint, error, unreachable=True)
+        self._serve_waiting(endpoint)
         self._try_next(error)
 
     def _try_next(self, error: UpstreamError) -> None:
@@ -496,6 +497,8 @@ class Exchange(ExchangeRecord):
             self._connecting.cancel()
             self._connecting = None
             self._free()
+            if self.endpoint is not None:
+                self._serve_waiting(self.endpoint)
         connection = self._connection
         self._leave_connection()
         if connection is not None:
@@ -506,8 +509,11 @@ class Exchange(ExchangeRecord):
         if connection is not None:
             self._upstream_full = False
             self._free()
-            if self._context.queues.waiting:
-                self._context.queues.serve(connection.endpoint.name)
+            self._serve_waiting(connection.endpoint)
+
+    def _serve_waiting(self, endpoint: Endpoint) -> None:
+        if self._context.queues.waiting:
+            self._context.queues.serve(endpoint.name)
 
     def _arm_first_byte(self) -> None:
         assert isinstance(self.decision, Forward)  # noqa: S101 - only what is forwarded waits for a worker

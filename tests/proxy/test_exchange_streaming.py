@@ -286,6 +286,40 @@ async def test_what_is_pipelined_with_the_first_request_counts(proxy: Proxy, wor
         await client.expect(OK)
 
 
+@pytest.mark.parametrize("excess", [0, 1])
+async def test_far_too_much_behind_a_request_ends_the_connection_with_its_answer(
+    proxy: Proxy, worker: Worker, excess: int
+) -> None:
+    client = await proxy.ask(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n")
+    peer = await worker.asked()
+    (connection,) = proxy.clients
+    most = router.proxy.connection.PIPELINE_MOST
+    # One read of the loop brings all of it, on a machine with buffers to match.
+    connection.data_received((b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n" * most)[: most + excess])
+    assert len(connection._buffer) == most * (1 - excess)
+    await peer.send(OK)
+    if excess:
+        assert b"Connection: close" in await client.until()
+        await client.exactly(2)
+        await peer.silent()
+        await client.ended()
+    else:
+        await client.expect(OK)
+        assert (await peer.until()).startswith(b"GET /b ")
+
+
+async def test_far_too_much_before_a_tunnel_is_granted_cuts_it(serve: Serve, worker: Worker) -> None:
+    proxy = await serve(worker.endpoint, upgrade=("websocket",))
+    client = await proxy.ask(
+        b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+    )
+    peer = await worker.asked()
+    (connection,) = proxy.clients
+    connection.data_received(b"x" * (router.proxy.connection.PIPELINE_MOST + 1))
+    assert await client.reset_after() == b""
+    await peer.ended()
+
+
 async def receive(peer: Peer, size: int) -> None:
     """Reads that many bytes and keeps none."""
     loop = asyncio.get_running_loop()

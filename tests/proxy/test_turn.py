@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from router.table import (
     RouteTable,
     Upstream,
 )
+from router.upstream.pool import Pool
 from tests.dialogues import Hire, Serve
 from tests.wire import Peer, Proxy, answer, settle
 from tests.worker import OK, Worker
@@ -76,6 +78,25 @@ async def test_who_is_connecting_counts_too(serve: Serve, worker: Worker) -> Non
     for _ in range(2):
         await worker.accept()
     await worker.lonely()
+
+
+async def test_who_leaves_while_connecting_makes_room_at_once(
+    serve: Serve, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = await serve(bounded(worker))
+    first, second = await proxy.connect(), await proxy.connect()
+    with monkeypatch.context() as patched:
+        patched.setattr(Pool, "connect", lambda *_: asyncio.ensure_future(asyncio.Event().wait()))
+        await first.send(GET)
+        await settle()
+    await second.send(GET)
+    await settle()
+    assert waiting(proxy) == 1
+    first.close()
+    await settle()
+    assert waiting(proxy) == 0
+    await (await worker.asked()).send(OK)
+    await second.expect(OK)
 
 
 async def test_another_endpoint_with_room_is_taken_first(serve: Serve, workers: Hire) -> None:
