@@ -139,7 +139,7 @@ async def download(door: Door) -> None:
     if b" 200 " not in head[:20]:
         raise Failed(f"answered {head[:60]!r}")
     left, taken = LARGE, 0
-    while left:
+    while left > 0:  # chunks, where the contender makes some, are bytes too
         piece = await reader.read(256 << 10)
         if not piece:
             raise Failed(f"the file was cut {left} bytes before its end")
