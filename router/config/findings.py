@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -41,6 +42,9 @@ class Finding:
         return CODES[self.code].error(self.message, source=self.source, hint=self.fix)
 
 
+_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
 class Findings:
     """Collects findings in the order in which they are met."""
 
@@ -68,9 +72,9 @@ class Findings:
             Finding(
                 code=code,
                 severity=severity or known.severity,
-                message=message,
+                message=_on_one_line(message),
                 source=source,
-                label=label,
+                label=_on_one_line(label),
                 why=why or known.why,
                 fix=fix,
                 related=related,
@@ -92,6 +96,11 @@ class Findings:
     def sorted(self, file: str) -> tuple[Finding, ...]:
         """In the order of that file, then of the others."""
         return in_file_order(self._found, file)
+
+
+def _on_one_line(text: str) -> str:
+    """What others say of the file's own text, as RE2 does, may hold its line ends."""
+    return _BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def in_file_order(findings: Iterable[Finding], file: str) -> tuple[Finding, ...]:

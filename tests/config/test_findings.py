@@ -47,3 +47,10 @@ def test_the_order_is_that_of_the_file() -> None:
 )
 def test_the_word_that_was_meant(word: str, meant: str | None) -> None:
     assert suggest(word, ("policy", "key", "endpoints")) == meant
+
+
+def test_a_message_is_one_line_whatever_it_quotes() -> None:
+    found = Findings()
+    found.add("R101", "missing ]: [\n\u2028\x9f", None, label="a\rb")
+    (finding,) = found
+    assert (finding.message, finding.label) == ("missing ]: [\\n\\u2028\\x9f", "a\\rb")

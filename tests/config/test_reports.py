@@ -17,7 +17,7 @@ def two() -> list[Finding]:
     findings = Findings()
     findings.add(
         "R110",
-        "100% shadowed\nreally",
+        "100% shadowed, really",
         PLACE,
         fix="move it",
         related=(Related(source=Source(file="routes.yaml", line=1), note="`first`"),),
@@ -33,7 +33,7 @@ def test_json_has_every_field() -> None:
     assert first == {
         "code": "R110",
         "severity": "error",
-        "message": "100% shadowed\nreally",
+        "message": "100% shadowed, really",
         "file": "a,b:c.yaml",
         "line": 3,
         "column": 5,
@@ -51,7 +51,7 @@ def test_github_commands_are_one_line_each_and_escaped() -> None:
     assert as_github(two(), SUMMARY).split("\n") == [
         (
             "::error title=R110 the route can never win,file=a%2Cb%3Ac.yaml,line=3,col=5,endColumn=9"
-            "::100%25 shadowed%0Areally%0Amove it"
+            "::100%25 shadowed, really%0Amove it"
         ),
         "::warning title=W202 no route uses the upstream::unused",
         str(SUMMARY),
