@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -11,19 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.absence import server_program
 
 STARTS_WITHIN = 10.0
 
 
 def program() -> str:
-    """Where HAProxy is. Without it the test is skipped, or fails where CI=true says that it must be."""
-    found = shutil.which("haproxy", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin")
-    if found is not None:
-        return found
-    if os.environ.get("CI") == "true":
-        pytest.fail("HAProxy is not installed, and with CI=true what asks it must run")
-    pytest.skip("HAProxy is not installed (apt-get install haproxy)")
+    """Where HAProxy is."""
+    return server_program("haproxy", "haproxy")
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -13,21 +11,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Self
 
-import pytest
-
 from router.local import layout
+from tests.absence import server_program
 
 STARTS_WITHIN = 10.0
 
 
 def program() -> str:
-    """Where nginx is. Without one the test is skipped, or fails where CI=true says that it must be there."""
-    found = shutil.which("nginx", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin")
-    if found is not None:
-        return found
-    if os.environ.get("CI") == "true":
-        pytest.fail("nginx is not installed, and with CI=true what asks it must run")
-    pytest.skip("nginx is not installed (apt-get install nginx-light)")
+    """Where nginx is."""
+    return server_program("nginx", "nginx-light")
 
 
 def free_ports(count: int) -> list[int]:

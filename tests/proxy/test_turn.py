@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from router.errors import ConnectFailed
 from router.proxy.queue import PATIENCE
 from router.request import RequestHead
 from router.settings import Limits, Settings, Timeouts
@@ -22,7 +23,7 @@ from router.table import (
     RouteTable,
     Upstream,
 )
-from router.upstream.pool import Pool
+from router.upstream.pool import ConnectWaiter, Pool
 from tests.dialogues import Hire, Serve
 from tests.wire import Peer, Proxy, answer, settle
 from tests.worker import OK, Worker
@@ -97,6 +98,32 @@ async def test_who_leaves_while_connecting_makes_room_at_once(
     assert waiting(proxy) == 0
     await (await worker.asked()).send(OK)
     await second.expect(OK)
+
+
+async def test_a_connect_that_fails_makes_room_at_once(
+    serve: Serve, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = await serve(bounded(worker))
+    waiters: list[ConnectWaiter] = []
+
+    def never(_: Pool, __: Endpoint, waiter: ConnectWaiter) -> asyncio.Task[Any]:
+        waiters.append(waiter)
+        return asyncio.ensure_future(asyncio.Event().wait())
+
+    first, second = await proxy.connect(), await proxy.connect()
+    with monkeypatch.context() as patched:
+        patched.setattr(Pool, "connect", never)
+        await first.send(GET)
+        await settle()
+    await second.send(GET)
+    await settle()
+    assert waiting(proxy) == 1
+    waiters[0].on_connect_failed(ConnectFailed("refused"))
+    await settle()
+    assert waiting(proxy) == 0
+    await (await worker.asked()).send(OK)
+    await second.expect(OK)
+    assert b" 502 " in await first.until()
 
 
 async def test_another_endpoint_with_room_is_taken_first(serve: Serve, workers: Hire) -> None:
