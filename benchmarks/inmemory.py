@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -84,13 +84,34 @@ class Lane:
             raise RuntimeError("the request was not answered")
         self._answered.clear()
 
+    def serve_pieces(self, request: Sequence[bytes], answer: Sequence[bytes]) -> None:
+        """Takes a request and its worker's answer in pieces; `answer` is empty where no worker is asked.
+
+        Raises RuntimeError where a worker is asked and has nothing to say, or the other way round, and where
+        no answer comes back out.
+        """
+        for piece in request:
+            self._client.data_received(piece)
+        if bool(self._asked) is not bool(answer):
+            raise RuntimeError("a worker was asked" if self._asked else "no worker was asked")
+        for piece in answer:
+            self._asked[0].data_received(piece)
+        self._asked.clear()
+        if not self._answered:
+            raise RuntimeError("the request was not answered")
+        self._answered.clear()
+
     def record_of(self, request: bytes) -> ExchangeRecord:
         """The record that the request leaves."""
+        return self.record_while(lambda: self.serve(request))
+
+    def record_while(self, call: Callable[[], object]) -> ExchangeRecord:
+        """The record of the last exchange that has ended while that was called."""
         context = self.application.context
         notes = Notes()
         observer, context.observer = context.observer, notes
         try:
-            self.serve(request)
+            call()
         finally:
             context.observer = observer
         return notes.ended[-1]
