@@ -1,0 +1,136 @@
+"""Saturation of the router, then half of it through the router, through nginx and straight, in rounds."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks import backends, load, mix, proxies
+from benchmarks.latency.openloop import Outcome, Plan, write_plan
+from benchmarks.reference import Ports, free_ports
+from benchmarks.stage import up
+from benchmarks.straight import Straight
+from router.config.loader import load_or_raise
+from router.local.processes import tethered
+
+DIRECT = "direct"
+"""The lane without a proxy."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One way to the workers: `port` is the proxy's, None where there is none; `file` holds what is sent."""
+
+    name: str
+    title: str
+    port: int | None
+    file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One lane in one round."""
+
+    lane: str
+    round: int
+    outcome: Outcome
+
+
+def contenders() -> list[proxies.Contender]:
+    """The router, and tuned nginx as its peer where it is installed."""
+    wanted = (proxies.ROUTER, proxies.TUNED)
+    return [each for each in proxies.CONTENDERS if each.name in wanted and each.installed]
+
+
+def straight_plan(table: Path, requests: Sequence[bytes]) -> Plan:
+    """Each request with the port of the worker to which that routes.yaml sends it."""
+    straight = Straight(load_or_raise(table))
+    return [(straight.port_of(raw), raw) for raw in requests]
+
+
+@contextmanager
+def lanes(folder: Path) -> Iterator[list[Lane]]:
+    """Stand-ins and proxies, all ready, and what each lane sends; ends every process it has started."""
+    ports, wanted = Ports.free(), contenders()
+    listening = dict(zip((each.name for each in wanted), free_ports(len(wanted)), strict=True))
+    programs = [each.make(folder, ports, listening[each.name]) for each in wanted]
+    requests = mix.requests()
+    found = [Lane(name=DIRECT, title="straight to the worker", port=None, file=folder / "direct.plan")]
+    write_plan(straight_plan(folder / "routes.yaml", requests), found[0].file)
+    for each in wanted:
+        port, file = listening[each.name], folder / f"{each.name}.plan"
+        write_plan([(port, raw) for raw in requests], file)
+        found.append(Lane(name=each.name, title=f"through {each.title}", port=port, file=file))
+    with up(backends.program(ports, folder), *programs):
+        yield found
+
+
+def saturation(lane: Lane, *, turns: int, seconds: float, folder: Path, say: Say) -> float:
+    """Requests a second that wrk gets answered at most: the median of several turns, after a short one."""
+    if lane.port is None:
+        raise ValueError("only a proxy can be driven to its limit")
+    sent = load.write_requests(folder)
+    load.drive(lane.port, seconds=1, sent=sent)
+    found = []
+    for turn in range(turns):
+        result = load.drive(lane.port, seconds=seconds, sent=sent)
+        found.append(result.requests / result.seconds)
+        say(f"  saturation {turn + 1}/{turns}  {lane.title:30} {found[-1]:8,.0f} requests/s")
+    return median(found)
+
+
+def drive(lane: Lane, *, rate: float, seconds: float) -> Outcome:
+    """The open loop on that lane, in a process of its own; raises LoadFailed."""
+    command = [
+        *(sys.executable, "-m", "benchmarks.latency.openloop"),
+        *(f"{rate:g}", f"{seconds:g}", str(load.CONNECTIONS), str(lane.file)),
+    ]
+    ended = subprocess.run(
+        tethered(command, death_signal=signal.SIGKILL),
+        capture_output=True,
+        timeout=seconds + 60,
+        check=False,
+        process_group=0,
+    )
+    if ended.returncode:
+        raise load.LoadFailed(f"{lane.title}: {ended.stderr.decode('utf-8', 'replace')[-500:]}")
+    return Outcome(**json.loads(ended.stdout))
+
+
+def play(found: Sequence[Lane], *, rate: float, rounds: int, seconds: float, say: Say) -> list[Sample]:
+    """All rounds, each begun by another lane; a short one before them warms everything up."""
+    for lane in found:
+        drive(lane, rate=rate, seconds=0.5)
+    samples = []
+    for number in range(rounds):
+        first = number % len(found)
+        for lane in (*found[first:], *found[:first]):
+            outcome = drive(lane, rate=rate, seconds=seconds)
+            told = "  ".join(f"{name} {each:7.0f}" for name, each in outcome.times.items())
+            say(f"  round {number + 1}/{rounds}  {lane.title:30} {told} µs  errors {outcome.errors}")
+            samples.append(Sample(lane=lane.name, round=number, outcome=outcome))
+    return samples
+
+
+def times(samples: Sequence[Sample], lane: str, name: str) -> list[float]:
+    """One percentile of one lane in all rounds."""
+    return [each.outcome.times[name] for each in samples if each.lane == lane]
+
+
+def added(samples: Sequence[Sample], lane: str, name: str) -> list[float]:
+    """What the lane's percentile is above that of the direct one of the same round, in microseconds."""
+    by_round: dict[int, dict[str, Mapping[str, float]]] = {}
+    for each in samples:
+        by_round.setdefault(each.round, {})[each.lane] = each.outcome.times
+    return [
+        both[lane][name] - both[DIRECT][name] for both in by_round.values() if lane in both and DIRECT in both
+    ]

@@ -1,0 +1,105 @@
+"""Added latency as JSON and as a Markdown table, next to its target."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.latency.measure import DIRECT, Lane, Sample, added, times
+from benchmarks.percentiles import SHOWN
+from benchmarks.proxies import ROUTER
+
+TARGET = 500.0
+"""Microseconds that the router may add at the 99th percentile."""
+
+NAMES = tuple(f"p{share:g}" for share in SHOWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """One run: requests a second at saturation (None: not asked) and as sent, and every sample."""
+
+    machine: Mapping[str, str]
+    saturation: float | None
+    rate: float
+    lanes: Sequence[tuple[str, str]]
+    """Names and titles, in their order."""
+
+    samples: Sequence[Sample]
+    missing: Sequence[str] = ()
+
+
+def titled(lanes: Sequence[Lane]) -> list[tuple[str, str]]:
+    """What `Results` keeps of them."""
+    return [(lane.name, lane.title) for lane in lanes]
+
+
+def verdict(results: Results) -> str:
+    """The target, and whether it was met."""
+    measured = median(added(results.samples, ROUTER, "p99"))
+    met = "met" if measured <= TARGET else "missed"
+    return f"p99 added by the router: {measured / 1000:.2f} ms; target ≤ {TARGET / 1000:g} ms: **{met}**"
+
+
+def as_markdown(results: Results) -> str:
+    """A line for each lane, then one for what each proxy adds."""
+    how = (
+        "as asked for"
+        if results.saturation is None
+        else f"half of the {results.saturation:,.0f} at which the router is saturated"
+    )
+    rounds = len({each.round for each in results.samples})
+    lines = [
+        "# Added latency at half of saturation",
+        "",
+        *(f"- {name}: {value}" for name, value in results.machine.items()),
+        *(f"- not measured: {each}" for each in results.missing),
+        "",
+        f"{results.rate:,.0f} requests a second, {how}; open loop; {rounds} rounds; medians over the rounds.",
+        "",
+        "| ms | " + " | ".join(NAMES) + " | errors |",
+        "| --- |" + " ---: |" * (len(NAMES) + 1),
+    ]
+    for lane, title in results.lanes:
+        cells = [_ms(median(times(results.samples, lane, name))) for name in NAMES]
+        errors = sum(each.outcome.errors for each in results.samples if each.lane == lane)
+        lines.append(f"| {title} | {' | '.join(cells)} | {errors} |")
+    for lane, title in results.lanes:
+        if lane != DIRECT:
+            cells = [_spread(added(results.samples, lane, name)) for name in NAMES]
+            lines.append(f"| added {title} (lowest to highest) | {' | '.join(cells)} | |")
+    late = median(each.outcome.late for each in results.samples)
+    lines += ["", verdict(results), ""]
+    lines.append(f"The generator was {_ms(late)} ms behind its clock at its p99, which is in every line.")
+    return "\n".join(lines) + "\n"
+
+
+def _ms(microseconds: float) -> str:
+    return f"{microseconds / 1000:.2f}"
+
+
+def _spread(microseconds: Sequence[float]) -> str:
+    lowest, highest = min(microseconds), max(microseconds)
+    return f"**{_ms(median(microseconds))}** ({_ms(lowest)} to {_ms(highest)})"
+
+
+def as_json(results: Results) -> str:
+    """The whole of it, with every sample."""
+    document = {
+        "machine": results.machine,
+        "missing": list(results.missing),
+        "saturation": results.saturation,
+        "rate": results.rate,
+        "target": TARGET,
+        "added": {
+            lane: {name: round(median(added(results.samples, lane, name)), 1) for name in NAMES}
+            for lane, _ in results.lanes
+            if lane != DIRECT
+        },
+        "samples": [
+            {"lane": each.lane, "round": each.round, **each.outcome._asdict()} for each in results.samples
+        ],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"

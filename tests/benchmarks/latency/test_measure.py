@@ -1,0 +1,53 @@
+"""Both lanes in small, with real processes: the router adds something, and nothing fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import proxies
+from benchmarks.latency import measure
+from benchmarks.latency.measure import DIRECT, Sample, added, times
+from benchmarks.latency.openloop import Outcome, read_plan
+from benchmarks.load import LoadFailed
+
+
+def outcome(**spent: float) -> Outcome:
+    """All is well."""
+    return Outcome(asked=10, answered=10, errors=0, seconds=1, late=50, times=spent)
+
+
+SAMPLES = [
+    Sample(lane=DIRECT, round=0, outcome=outcome(p50=100, p99=300)),
+    Sample(lane="router", round=0, outcome=outcome(p50=250, p99=500)),
+    Sample(lane="router", round=1, outcome=outcome(p50=900, p99=2000)),
+    Sample(lane=DIRECT, round=1, outcome=outcome(p50=800, p99=1900)),
+    Sample(lane="router", round=2, outcome=outcome(p50=1, p99=1)),  # its other half is missing
+]
+
+
+def test_what_is_added_is_taken_within_a_round() -> None:
+    assert added(SAMPLES, "router", "p50") == [150, 100]
+    assert added(SAMPLES, "router", "p99") == [200, 100]
+    assert times(SAMPLES, DIRECT, "p99") == [300, 1900]
+
+
+def test_the_router_and_straight_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxies, "CONTENDERS", [each for each in proxies.CONTENDERS if not each.needs])
+    said: list[str] = []
+    with measure.lanes(tmp_path) as lanes:
+        assert [lane.name for lane in lanes] == [DIRECT, proxies.ROUTER]
+        ports = {port for port, _ in read_plan(lanes[0].file)}
+        assert len(ports) == 5, "the mix goes to every worker"
+        samples = measure.play(lanes, rate=200, rounds=2, seconds=0.5, say=said.append)
+        with pytest.raises(ValueError, match="only a proxy"):
+            measure.saturation(lanes[0], turns=1, seconds=1, folder=tmp_path, say=said.append)
+    assert [(each.round, each.lane) for each in samples] == [
+        *((0, DIRECT), (0, proxies.ROUTER)),
+        *((1, proxies.ROUTER), (1, DIRECT)),
+    ]
+    assert [(each.outcome.answered, each.outcome.errors) for each in samples] == [(100, 0)] * 4
+    assert len(said) == 4
+    with pytest.raises(LoadFailed, match="straight to the worker"):  # nothing is left running
+        measure.drive(lanes[0], rate=10, seconds=0.1)

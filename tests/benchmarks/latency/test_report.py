@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.latency.measure import DIRECT, Sample
+from benchmarks.latency.openloop import Outcome
+from benchmarks.latency.report import NAMES, Results, as_json, as_markdown
+from benchmarks.proxies import ROUTER
+
+
+def sample(lane: str, number: int, microseconds: float) -> Sample:
+    """The same at every percentile."""
+    times = dict.fromkeys(NAMES, microseconds)
+    return Sample(
+        lane=lane,
+        round=number,
+        outcome=Outcome(asked=100, answered=100, errors=number, seconds=1.0, late=40.0, times=times),
+    )
+
+
+def results(*through: float, saturation: float | None = 2000) -> Results:
+    """Straight it takes 100 µs, through the router so many in each round."""
+    samples = [sample(DIRECT, number, 100) for number in range(len(through))]
+    samples += [sample(ROUTER, number, each) for number, each in enumerate(through)]
+    lanes = [(DIRECT, "straight to the worker"), (ROUTER, "through router")]
+    return Results(
+        machine={"python": "3"},
+        saturation=saturation,
+        rate=1000,
+        lanes=lanes,
+        samples=samples,
+        missing=["nginx tuned: not installed"],
+    )
+
+
+def test_a_line_for_each_lane_and_one_for_what_is_added() -> None:
+    text = as_markdown(results(300, 350, 800))
+    assert "1,000 requests a second, half of the 2,000 at which the router is saturated" in text
+    assert "| straight to the worker | 0.10 | 0.10 | 0.10 | 0.10 | 3 |" in text
+    assert "| through router | 0.35 | 0.35 | 0.35 | 0.35 | 3 |" in text
+    assert "| added through router (lowest to highest) | **0.25** (0.20 to 0.70) |" in text
+    assert "- not measured: nginx tuned: not installed" in text
+
+
+@pytest.mark.parametrize(("through", "verdict"), [(600, "met"), (601, "missed")])
+def test_the_target_stands_beside_what_was_measured(through: float, verdict: str) -> None:
+    assert f"0.50 ms; target ≤ 0.5 ms: **{verdict}**" in as_markdown(results(through))
+
+
+def test_a_rate_that_was_asked_for_is_said() -> None:
+    assert "1,000 requests a second, as asked for" in as_markdown(results(300, saturation=None))
+
+
+def test_json_keeps_every_sample() -> None:
+    document = json.loads(as_json(results(300, 350, 800)))
+    assert document["added"] == {ROUTER: dict.fromkeys(NAMES, 250)}
+    assert len(document["samples"]) == 6
+    assert document["samples"][3] | {"times": None} == {
+        "lane": ROUTER,
+        "round": 0,
+        "asked": 100,
+        "answered": 100,
+        "errors": 0,
+        "seconds": 1.0,
+        "late": 40.0,
+        "times": None,
+    }
