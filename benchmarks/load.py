@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,14 +41,14 @@ def wrk() -> str | None:
     return shutil.which("wrk")
 
 
-def write_requests(folder: Path) -> Path:
-    """The file that `matrix.lua` reads."""
+def write_requests(folder: Path, raw: Sequence[bytes] | None = None) -> Path:
+    """The file that `matrix.lua` reads: those requests, or else the mix of small ones."""
     file = folder / "requests.bin"
-    file.write_bytes(b"\0".join(requests()))
+    file.write_bytes(b"\0".join(requests() if raw is None else raw))
     return file
 
 
-def drive(port: int, *, seconds: float, sent: Path) -> Load:
+def drive(port: int, *, seconds: float, sent: Path, connections: int = CONNECTIONS) -> Load:
     """Asks as fast as answers come, on all connections; raises LoadFailed.
 
     wrk ends with this process, also where that is interrupted or killed.
@@ -56,7 +57,7 @@ def drive(port: int, *, seconds: float, sent: Path) -> Load:
     if program is None:
         raise LoadFailed("wrk is not installed")
     command = [
-        *(program, "--threads", "1", "--connections", str(CONNECTIONS), "--timeout", "10s"),
+        *(program, "--threads", "1", "--connections", str(connections), "--timeout", "10s"),
         *("--duration", f"{max(1, round(seconds))}s", "--script", str(_SCRIPT)),
         *(f"http://{HOST}:{port}", "--", str(sent)),
     ]

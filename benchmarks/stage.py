@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from router.local.processes import Process, Program, stop_all, wait_until_ready
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds for each to be ready."""
 
 

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+
+from benchmarks.scale import tables
+from benchmarks.scale.contenders import CONTENDERS
+from router.http1.requests import end_of_request_head, parse_request
+from router.settings import Limits
+
+SIZES = (9, 99, 299, 999)
+
+
+@pytest.fixture(scope="module")
+def patterns() -> list[re.Pattern[str]]:
+    """Of the largest table, whose beginning every smaller one is."""
+    return [re.compile(rule.pattern) for rule in tables.rules(tables.LARGEST)]
+
+
+def test_a_smaller_table_is_the_beginning_of_a_larger_one() -> None:
+    assert tables.rules(99) == tables.rules(1000)[:99]
+    assert len(set(tables.rules(1000))) == 1000
+
+
+def test_no_word_is_a_part_of_another() -> None:
+    words = {tables.word(number) for number in range(tables.LARGEST)}
+    assert len(words) == tables.LARGEST
+    assert {len(each) for each in words} == {11}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_each_path_is_taken_by_its_own_rule_and_no_other(size: int, patterns: list[re.Pattern[str]]) -> None:
+    for number in tables.hit(size):
+        path = tables.path(number).partition("?")[0]
+        assert [at for at, pattern in enumerate(patterns) if pattern.search(path)] == [number]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_shape_is_asked_for_once_all_over_the_table(size: int) -> None:
+    found = tables.hit(size)
+    assert [number % len(tables.SHAPES) for number in found] == list(range(len(tables.SHAPES)))
+    assert max(found) < size
+    assert list(found) == sorted(found)
+    if size > 64:
+        steps = [after - before for before, after in pairwise(found)]
+        assert min(steps) > size / 16
+        assert found[0] < size / 8 < 7 * size / 8 < found[-1]
+
+
+def test_what_is_asked_is_as_long_whatever_the_size() -> None:
+    assert len({len(b"".join(tables.requests(size))) for size in SIZES}) == 1
+    raw = tables.requests(999)
+    assert len(set(raw)) == len(raw) == 512
+    for each in raw[:8]:
+        assert parse_request(each[: end_of_request_head(each, 0, Limits())], Limits()).method == "GET"
+
+
+def test_there_are_words_for_a_thousand_and_rules_for_eight() -> None:
+    with pytest.raises(ValueError, match="1000 rules"):
+        tables.rules(1001)
+    with pytest.raises(ValueError, match="8 shapes"):
+        tables.hit(7)
+
+
+def test_the_router_is_one_of_two() -> None:
+    assert [each.name for each in CONTENDERS] == ["router", "nginx"]
