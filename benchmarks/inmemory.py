@@ -69,7 +69,7 @@ class Lane:
             worker.connection_made(Wire(self._asked, worker, self.sockets[0]))
             context.pool.release(worker)
         self._client = ClientConnection(context, config.settings.listen[0], lambda _: None)
-        self._client.connection_made(Wire(self._answered, self._client, self.sockets[0]))
+        self._client.connection_made(Wire(self._answered, self._client.as_protocol(), self.sockets[0]))
 
     def serve(self, request: bytes) -> None:
         """Takes one request in one piece, and its worker's answer in one piece.

@@ -36,6 +36,7 @@ from router.proxy.exchange import Exchange
 from router.proxy.headers import response_head
 from router.proxy.replies import error_reply, local_reply
 from router.proxy.reset import reset
+from router.proxy.stream import ClientStream
 from router.proxy.tunnel import Side, Tunnel, TunnelOwner
 from router.settings import Listener
 from router.table import Refusal
@@ -70,8 +71,12 @@ beside a restart.
 """
 
 
-class ClientConnection(asyncio.Protocol):
-    """A client's connection, and the client stream of the exchange under way."""
+class ClientConnection(ClientStream):
+    """A client's connection, and the client stream of the exchange under way.
+
+    It is an `asyncio.Protocol` by its methods and not by its base: compiled, a class with a base that is not
+    looks up every field by name.
+    """
 
     __slots__ = (
         "_body_remaining",
@@ -96,11 +101,6 @@ class ClientConnection(asyncio.Protocol):
         "_transport",
         "_unsent",
         "_writing_paused",
-        "due",
-        "filed",
-        "scheme",
-        "trusted",
-        "wants_payload",
     )
 
     def __init__(
@@ -112,11 +112,7 @@ class ClientConnection(asyncio.Protocol):
         client: str = "",
     ) -> None:
         """`client` is the address that a PROXY protocol preamble gives; without one it is the peer's."""
-        self.scheme = listener.scheme
-        self.trusted = False
-        self.wants_payload = False
-        self.due = 0
-        self.filed = 0
+        super().__init__(listener.scheme, context.deadlines)
         self._context = context
         self._listener = listener
         self._forget = forget
@@ -139,6 +135,10 @@ class ClientConnection(asyncio.Protocol):
         self._requests_left = context.settings.limits.requests_per_connection
         self._writing_paused = False
         self._unsent = 0
+
+    def as_protocol(self) -> asyncio.Protocol:
+        """The connection as asyncio's types know it."""
+        return cast("asyncio.Protocol", self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Learns who the client is; its first head has `timeouts.head` to come.
@@ -247,7 +247,7 @@ class ClientConnection(asyncio.Protocol):
         self._searched = len(self._buffer)
         if not self._head_begun:
             self._head_begun = True
-            self.arm(self._context.settings.timeouts.head)
+            self.wait(self._context.ticks.head)
 
     def _begin(self, head_bytes: bytes) -> None:
         context = self._context
@@ -332,7 +332,11 @@ class ClientConnection(asyncio.Protocol):
         context, transport = self._context, self._transport
         assert transport is not None  # noqa: S101 - a client that is gone has no exchange to switch
         tunnel = Tunnel(
-            owner, context.deadlines, context.settings.timeouts, client=(transport, self), worker=worker
+            owner,
+            context.deadlines,
+            context.settings.timeouts,
+            client=(transport, self.as_protocol()),
+            worker=worker,
         )
         context.deadlines.disarm(self)
         context.departures.forget(self)
@@ -387,10 +391,13 @@ class ClientConnection(asyncio.Protocol):
             self._close()
             return
         if self._writing_paused:
-            self.arm(self._context.settings.timeouts.send)
+            self.wait(self._context.ticks.send)
             return
         self.resume()
-        self.arm(DRAIN_IDLE if self._context.draining else self._context.settings.timeouts.idle)
+        if self._context.draining:
+            self.arm(DRAIN_IDLE)
+        else:
+            self.wait(self._context.ticks.idle)
         if self._buffer:
             self._serve()
 
@@ -441,10 +448,6 @@ class ClientConnection(asyncio.Protocol):
     def on_departure(self) -> None:
         """The client has left while it was not read."""
         self.cut()
-
-    def arm(self, seconds: float) -> None:
-        """Sets the connection's one deadline."""
-        self._context.deadlines.arm(self, seconds)
 
     def on_deadline(self) -> None:
         """A client that takes nothing is reset, one that sends nothing is told or let go."""
@@ -500,7 +503,7 @@ class ClientConnection(asyncio.Protocol):
         self._unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
         if self._exchange is not None:
             self._exchange.on_client_paused()
-        self.arm(self._context.settings.timeouts.send)
+        self.wait(self._context.ticks.send)
 
     def resume_writing(self) -> None:
         """The client has caught up."""

@@ -7,7 +7,7 @@ from copy import copy
 from typing import Protocol
 
 from router.proxy.capacity import Capacity
-from router.proxy.deadlines import Deadlines
+from router.proxy.deadlines import Deadlines, Ticks
 from router.proxy.departures import Departures
 from router.proxy.queue import Queues
 from router.proxy.record import ExchangeRecord
@@ -46,6 +46,7 @@ class ProxyContext:
         "settings",
         "snapshot",
         "states",
+        "ticks",
         "trust",
     )
 
@@ -67,6 +68,7 @@ class ProxyContext:
         self.states = states
         self.pool = pool
         self.deadlines = deadlines
+        self.ticks = Ticks(settings.timeouts)
         self.capacity = capacity
         self.observer = observer
         self.clock = clock

@@ -6,6 +6,8 @@ import logging
 import math
 from typing import Protocol
 
+from router.settings import Timeouts
+
 log = logging.getLogger(__name__)
 
 TICK = 0.25
@@ -25,25 +27,44 @@ class Timed(Protocol):
         """The time is up."""
 
 
+def ticks_of(seconds: float) -> int:
+    """How many ticks ahead a deadline is due that must not come before so many seconds have passed."""
+    return math.ceil(seconds / TICK) + 1
+
+
+class Ticks:
+    """The limits that each request sets, in ticks as `ticks_of` counts them."""
+
+    __slots__ = ("body", "first_byte", "head", "idle", "read", "send")
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self.body = ticks_of(timeouts.body)
+        self.first_byte = ticks_of(timeouts.first_byte)
+        self.head = ticks_of(timeouts.head)
+        self.idle = ticks_of(timeouts.idle)
+        self.read = ticks_of(timeouts.read)
+        self.send = ticks_of(timeouts.send)
+
+
 class Deadlines:
-    """All deadlines of a process.
+    """All deadlines of a process; `now` counts the ticks.
 
     What is armed is filed under a tick not later than its due one, at most `HORIZON` ahead, and looked at
     again then: moving a deadline further away, as every piece of a body does, is one assignment.
     """
 
-    __slots__ = ("_buckets", "_now")
+    __slots__ = ("_buckets", "now")
 
     def __init__(self) -> None:
-        self._now = 0
+        self.now = 0
         self._buckets: dict[int, list[Timed]] = {}
 
     def arm(self, timed: Timed, seconds: float) -> None:
         """Sets, or moves, the deadline to that many seconds from now."""
-        due = self._now + math.ceil(seconds / TICK) + 1
+        due = self.now + ticks_of(seconds)
         timed.due = due
         if not timed.filed or due < timed.filed:
-            self._file(timed)
+            self.file(timed)
 
     def disarm(self, timed: Timed) -> None:
         """Takes the deadline away."""
@@ -51,15 +72,15 @@ class Deadlines:
 
     def tick(self) -> None:
         """Moves time on by one `TICK` and tells those whose time is up."""
-        self._now += 1
-        for timed in self._buckets.pop(self._now, ()):
-            if timed.filed != self._now:
+        self.now += 1
+        for timed in self._buckets.pop(self.now, ()):
+            if timed.filed != self.now:
                 continue
             timed.filed = 0
             if not timed.due:
                 continue
-            if timed.due > self._now:
-                self._file(timed)
+            if timed.due > self.now:
+                self.file(timed)
             else:
                 timed.due = 0
                 self._tell(timed)
@@ -71,6 +92,7 @@ class Deadlines:
         except Exception:
             log.exception("a deadline could not be kept")
 
-    def _file(self, timed: Timed) -> None:
-        timed.filed = min(timed.due, self._now + HORIZON)
+    def file(self, timed: Timed) -> None:
+        """Files it anew, under a tick that is not later than its `due` one."""
+        timed.filed = min(timed.due, self.now + HORIZON)
         self._buckets.setdefault(timed.filed, []).append(timed)

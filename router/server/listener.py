@@ -134,11 +134,11 @@ class ProxyServer:
         self._forget(channel)
         self.handshakes[reason or "ok"] += 1
 
-    def _serve(self, client: str) -> ClientConnection:
+    def _serve(self, client: str) -> asyncio.Protocol:
         connection = ClientConnection(self._context, self.listener, self._forget, client=client)
         self.connections.add(connection)
         self._empty.clear()
-        return connection
+        return connection.as_protocol()
 
     def _forget(self, connection: ClientConnection | PreambleReader | ClientChannel) -> None:
         self.connections.discard(connection)
