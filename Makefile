@@ -1,12 +1,16 @@
-# The doors of the project: setup, run, test, endpoints, http, bench, soak, lint, lock. `.ci/run` uses the same ones.
+# The doors of the project: setup, compiled, run, test, endpoints, http, bench, soak, lint, lock. `.ci/run` uses the same ones.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup run test endpoints http bench soak lint lock catalogue clean
+.PHONY: setup compiled run test endpoints http bench soak lint lock catalogue clean
 
 setup: $(VENV)/.installed
+
+# Compiles the hot modules into router/compiled/, from where they run until a source changes.
+compiled: $(VENV)/.installed
+	$(BIN)/python compiling.py
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -53,4 +57,4 @@ catalogue: setup
 	$(BIN)/python -m router.local.asking
 
 clean:
-	rm -rf $(VENV) .run
+	rm -rf $(VENV) .run router/compiled

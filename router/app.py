@@ -15,6 +15,7 @@ from router.admin.application import admin_application
 from router.admin.state import AdminState
 from router.errors import RouterError
 from router.guard import Guard
+from router.modules import running
 from router.observe.accesslog import AccessLog
 from router.observe.metrics import Metrics
 from router.observe.misroutes import Misroutes
@@ -245,6 +246,7 @@ class Application:
         return admin_application(
             AdminState(
                 version=version("synapse-router"),
+                modules=running().modules,
                 started=self.started,
                 config=lambda: self.config,
                 snapshot=lambda: self.context.snapshot,
@@ -277,6 +279,7 @@ class Application:
             f"endpoints={len(endpoints) - len(down)}/{len(endpoints)}",
             *([f"down={','.join(down)}"] if down else []),
             f"version={version('synapse-router')}",
+            f"modules={running().modules}",
             f"took={time.time() - self.started:.2f}s",
         ]
         return " ".join(words)

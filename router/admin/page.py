@@ -137,7 +137,7 @@ def _as_of(status: Status) -> str:
     words = [
         f"At {utc(status.time)}",
         f"up {age(status.uptime)}",
-        f"version {status.version}",
+        f"version {status.version} ({status.modules} modules)",
         f"{status.config['file']}@{status.config['digest']} (generation {status.generation})",
         f"listening on {', '.join(status.listeners['listen'])}",
         count(status.connections, "connection"),

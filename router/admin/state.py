@@ -22,6 +22,7 @@ class AdminState:
     """
 
     version: str
+    modules: str
     started: float
     config: Callable[[], Config]
     snapshot: Callable[[], Snapshot]

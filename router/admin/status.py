@@ -124,6 +124,7 @@ class Status:
     ready: bool
     draining: bool
     version: str
+    modules: str
     time: float
     started: float
     uptime: float
@@ -160,6 +161,7 @@ def status_of(state: AdminState) -> Status:
         ready=is_ready(state),
         draining=state.draining(),
         version=state.version,
+        modules=state.modules,
         time=now,
         started=state.started,
         uptime=now - state.started,

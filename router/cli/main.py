@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from router.cli import check, explain, serve
 from router.cli.terminal import version
+from router.modules import running
 
 USAGE = 2
 
@@ -43,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
         description="A reverse proxy for Matrix Synapse workers that explains every decision.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"synapse-router {version()}")
+    parser.add_argument(
+        "--version", action="version", version=f"synapse-router {version()}, {running().modules} modules"
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, module, what in (
         ("serve", serve, "run the proxy"),

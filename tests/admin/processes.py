@@ -110,6 +110,7 @@ class Process:
         self.config = Config(table=table, settings=Settings(admin_public=public), digest="3f9c1a")
         self.state = AdminState(
             version="0.1.0",
+            modules="pure",
             started=NOON - 3600,
             config=lambda: self.config,
             snapshot=lambda: self.snapshot,

@@ -15,7 +15,7 @@ def test_a_quiet_process_is_well() -> None:
     status = status_of(Process().state)
     assert status.verdict == "All well: 3 endpoints up, 0 requests in flight."
     assert status.ready
-    assert (status.version, status.uptime, status.generation) == ("0.1.0", 3600, 3)
+    assert (status.version, status.modules, status.uptime, status.generation) == ("0.1.0", "pure", 3600, 3)
     assert status.config == {"file": "routes.yaml", "digest": "3f9c1a"}
     assert status.listeners == {"listen": ("127.0.0.1:8080",), "admin": ("127.0.0.1:8081",)}
     assert (status.connections, status.in_flight, status.log_dropped) == (5, 0, 0)

@@ -102,7 +102,7 @@ async def test_one_line_says_what_serves(serving: Serving, worker: Worker) -> No
     assert re.fullmatch(
         rf"ready listen=127\.0\.0\.1:{serving.port},unix:\S+/router\.sock admin=unix:\S+/admin\.sock "
         r"config=\S+/routes\.yaml@[0-9a-f]{6} routes=2 patterns=2 upstreams=1 endpoints=1/2 "
-        r"down=127\.0\.0\.1:1 version=\d+\.\d+\.\d+ took=\d+\.\d\ds\n",
+        r"down=127\.0\.0\.1:1 version=\d+\.\d+\.\d+ modules=(pure|compiled) took=\d+\.\d\ds\n",
         line,
     )
 
