@@ -30,6 +30,11 @@ _ABSOLUTE = re.compile(
 ).match
 
 
+def is_plain(target: bytes) -> bool:
+    """Whether a target is a path of bytes that may stand there, as nearly all are: nothing to refuse."""
+    return target.startswith(b"/") and not target.translate(None, _TAKEN)
+
+
 class RequestHead:
     """One request, as a decision sees it.
 
@@ -38,7 +43,8 @@ class RequestHead:
     raw path that Synapse reads (up to the `?`), `query` what follows the `?`. Header names are in
     lower case; `fields` holds the first value of each, made from `headers` where the caller has none
     yet. `client` is the client's address as text, `''` on a unix socket. `reshaped` says that decoding
-    moves a border between segments: the normalised path may be another place.
+    moves a border between segments: the normalised path may be another place. `checked` says that the
+    method is known and the target `is_plain`.
 
     Raises MethodNotImplemented for what llhttp does not know, MethodNotAllowed for CONNECT and TRACE,
     and BadRequest for a target that is not served: neither a path nor `http(s)://host…` (RFC 9112
@@ -70,14 +76,16 @@ class RequestHead:
         headers: Sequence[tuple[bytes, bytes]] = (),
         client: str = "",
         fields: Mapping[bytes, bytes] | None = None,
+        checked: bool = False,
     ) -> None:
-        if method not in METHODS:
-            raise _refused_method(method)
-        if target.translate(None, _TAKEN):
-            raise _refused_byte(target)
         self.authority = b""
-        if not target.startswith(b"/"):
-            self.authority, target = _origin_form(target)
+        if not checked:
+            if method not in METHODS:
+                raise _refused_method(method)
+            if target.translate(None, _TAKEN):
+                raise _refused_byte(target)
+            if not target.startswith(b"/"):
+                self.authority, target = _origin_form(target)
         path, _, self.query = target.partition(b"?")
         self.method = method
         self.target = target
@@ -85,9 +93,10 @@ class RequestHead:
         self.headers = headers
         self.fields = dict(reversed(headers)) if fields is None else fields
         self.client = client
-        self.reshaped = b"//" in path or b"/." in path
+        # `find` and not `in`, which first takes its operand for an integer and fails: 0.3 µs for each.
+        self.reshaped = path.find(b"//") >= 0 or path.find(b"/.") >= 0
         self._normalised: bytes | None = path
-        if b"%" in path:
+        if path.find(b"%") >= 0:
             bad = _BAD_ESCAPE(path)
             if bad:
                 raise _refused_escape(path, bad.start())

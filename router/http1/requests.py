@@ -66,6 +66,8 @@ class RequestMessage:
     `target` as on the line; `minor` of HTTP/1.x; `headers` with names in lower case and values without
     blanks around them, `fields` the first value of each name; `lines` the same fields as they came,
     without CRLF, in the same order.
+    `line` is the request line without CRLF, `is_plain` whether it was found to be one that `RequestHead`
+    takes; `forwarded` what of the fields goes to the worker, once that was worked out.
     `content_length` is -1 where there is none, `host` empty where an HTTP/1.0 client sent none.
     `expect_continue`: the client holds its body back for a 100. `upgrade`: another protocol was asked
     for, which HTTP/1.0 cannot (RFC 9110 section 7.8).
@@ -76,9 +78,12 @@ class RequestMessage:
         "content_length",
         "expect_continue",
         "fields",
+        "forwarded",
         "headers",
         "host",
+        "is_plain",
         "keep_alive",
+        "line",
         "lines",
         "method",
         "minor",
@@ -89,6 +94,7 @@ class RequestMessage:
     def __init__(
         self,
         *,
+        line: bytes,
         method: str,
         target: bytes,
         minor: int,
@@ -97,9 +103,12 @@ class RequestMessage:
         lines: list[bytes],
         host: bytes,
     ) -> None:
+        self.line = line
         self.method = method
         self.target = target
         self.minor = minor
+        self.is_plain = False
+        self.forwarded = b""
         self.headers = headers
         self.fields = fields
         self.lines = lines
@@ -109,6 +118,27 @@ class RequestMessage:
         self.keep_alive = minor == 1
         self.expect_continue = False
         self.upgrade = False
+
+    def behind(self, line: bytes, method: str, target: bytes) -> RequestMessage:
+        """The same fields behind another plain request line of the same version."""
+        other = RequestMessage(
+            line=line,
+            method=method,
+            target=target,
+            minor=self.minor,
+            headers=self.headers,
+            fields=self.fields,
+            lines=self.lines,
+            host=self.host,
+        )
+        other.is_plain = True
+        other.forwarded = self.forwarded
+        other.content_length = self.content_length
+        other.chunked = self.chunked
+        other.keep_alive = self.keep_alive
+        other.expect_continue = self.expect_continue
+        other.upgrade = self.upgrade
+        return other
 
 
 def end_of_request_head(buffer: bytes | bytearray, searched: int, limits: Limits) -> int:
@@ -187,6 +217,7 @@ def parse_request(head: bytes, limits: Limits) -> RequestMessage:
         first, fields = dict(reversed(headers)), join_repeated(headers)
         _check_one_host(headers)
     message = RequestMessage(
+        line=line,
         method=method,
         target=target,
         minor=minor,

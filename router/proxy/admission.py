@@ -34,10 +34,18 @@ def read_head(head: bytes, *, client: str, limits: Limits, trust: Trust | None =
 
     Where `trust` is given, that peer is a trusted proxy: the client is the one that it names.
 
-    Raises whatever `parse_request` and `RequestHead` raise, and BadRequest for a target that names another
-    host than the Host field does: by RFC 9112 section 3.2.2 the target wins, and some believe the field.
+    Raises whatever `parse_request` and `take` raise.
     """
     message = parse_request(head, limits)
+    return Admitted(message, take(message, client, trust))
+
+
+def take(message: RequestMessage, client: str, trust: Trust | None) -> RequestHead:
+    """The request as a decision sees it; `client` and `trust` as in `read_head`.
+
+    Raises whatever `RequestHead` raises, and BadRequest for a target that names another host than the Host
+    field does: by RFC 9112 section 3.2.2 the target wins, and some believe the field.
+    """
     if trust is not None:
         client = told_client(message, client, trust)
     asked = RequestHead(
@@ -46,6 +54,7 @@ def read_head(head: bytes, *, client: str, limits: Limits, trust: Trust | None =
         headers=message.headers,
         fields=message.fields,
         client=client,
+        checked=message.is_plain,
     )
     if (
         asked.authority
@@ -55,7 +64,7 @@ def read_head(head: bytes, *, client: str, limits: Limits, trust: Trust | None =
         raise BadRequest(
             f"the Host field is {quote(message.host)}, but the target names {quote(asked.authority)}"
         )
-    return Admitted(message, asked)
+    return asked
 
 
 def _names_host(target: bytes, authority: bytes, host: bytes) -> bool:

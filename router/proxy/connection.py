@@ -28,9 +28,9 @@ from router.errors import (
     RequestTimeout,
 )
 from router.http1.chunks import ChunkScanner
-from router.http1.requests import RequestMessage, end_of_request_head
+from router.http1.requests import RequestMessage
 from router.http1.responses import ResponseMessage
-from router.proxy.admission import read_head
+from router.proxy.admission import take
 from router.proxy.context import ProxyContext
 from router.proxy.exchange import Exchange
 from router.proxy.headers import response_head
@@ -227,15 +227,15 @@ class ClientConnection(ClientStream):
         self._serving = True
         while self._buffer and self._exchange is None and not self._closing and not self._writing_paused:
             try:
-                end = end_of_request_head(self._buffer, self._searched, self._context.settings.limits)
+                end = self._context.reader.end(self._buffer, self._searched)
             except DownstreamError as error:
                 self._refuse_head(self._buffer, error)
                 break
             if end < 0:
                 self._await_head()
                 break
-            head = self._buffer[:end]
-            self._buffer = self._buffer[end:]
+            buffer = self._buffer
+            head, self._buffer = (buffer, b"") if end == len(buffer) else (buffer[:end], buffer[end:])
             self._searched = 0
             self._head_begun = False
             self._begin(head)
@@ -253,14 +253,14 @@ class ClientConnection(ClientStream):
         context = self._context
         trust = context.trust if self.trusted else None
         try:
-            message, head = read_head(
-                head_bytes, client=self._client, limits=context.settings.limits, trust=trust
-            )
+            message = context.reader.read(head_bytes)
+            head = take(message, self._client, trust)
         except DownstreamError as error:
             self._refuse_head(head_bytes, error)
             return
-        line = head_bytes[: head_bytes.index(b"\r\n")]
-        self._exchange = exchange = Exchange(line=line, head=head, client=head.client, context=context)
+        self._exchange = exchange = Exchange(
+            line=message.line, head=head, client=head.client, context=context
+        )
         has_body = self._expect_body(message)
         exchange.begin(self, message, has_body=has_body)
         if self._exchange is exchange and has_body and self._buffer:

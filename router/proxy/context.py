@@ -6,9 +6,11 @@ from collections.abc import Callable
 from copy import copy
 from typing import Protocol
 
+from router.http1.reader import RequestReader
 from router.proxy.capacity import Capacity
 from router.proxy.deadlines import Deadlines, Ticks
 from router.proxy.departures import Departures
+from router.proxy.headers import forwarded_fields
 from router.proxy.queue import Queues
 from router.proxy.record import ExchangeRecord
 from router.proxy.trust import Trust
@@ -43,6 +45,7 @@ class ProxyContext:
         "observer",
         "pool",
         "queues",
+        "reader",
         "settings",
         "snapshot",
         "states",
@@ -65,6 +68,7 @@ class ProxyContext:
         self.snapshot = snapshot
         self.settings = settings
         self.trust = Trust(settings.trusted_proxies)
+        self.reader = RequestReader(settings.limits, forwarded_fields)
         self.states = states
         self.pool = pool
         self.deadlines = deadlines

@@ -46,10 +46,6 @@ NOT_FROM_CLIENTS = HOP_BY_HOP | {
 }
 """CGI-like servers read `X-Forwarded_For` as `X-Forwarded-For`; nginx drops underscores by default too."""
 
-FORWARDED_HEAD = (
-    b"%b %b HTTP/1.1\r\n%b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n\r\n"
-)
-
 NEVER_NOMINATED = frozenset({b"host", b"content-length", b"transfer-encoding", b"authorization"})
 """A Connection field may not take these away: the worker would see another message or another user."""
 
@@ -70,6 +66,22 @@ def kept_lines(
     return [line for (name, _), line in zip(headers, lines, strict=True) if name not in dropped]
 
 
+def forwarded_fields(message: RequestMessage) -> bytes:
+    """The fields of a request that go to the worker, byte for byte and in their order, each with its CRLF.
+
+    Host goes as received; a request of HTTP/1.0 without one gets an empty field, which RFC 9112
+    section 3.2 asks of a target without an authority.
+    """
+    headers = message.headers
+    dropped = NOT_FROM_CLIENTS
+    names = message.fields
+    if b"connection" in names:
+        dropped |= nominated(headers)
+    lines = message.lines if dropped.isdisjoint(names) else kept_lines(headers, message.lines, dropped)
+    added = (b"",) if b"host" in names else (b"Host:", b"")
+    return b"\r\n".join((*lines, *added))
+
+
 def request_head(
     message: RequestMessage,
     *,
@@ -83,30 +95,27 @@ def request_head(
 
     `client` is the client's address, `''` for one on a unix socket. `scheme` is the listener's own; where
     the peer is `trusted`, scheme and host of X-Forwarded-* are what it says, if it says it well.
-
-    Host goes as received; a request of HTTP/1.0 without one gets an empty field, which RFC 9112
-    section 3.2 asks of a target without an authority.
     """
-    headers = message.headers
-    dropped = NOT_FROM_CLIENTS
-    names = message.fields
-    if b"connection" in names:
-        dropped |= nominated(headers)
-    lines = message.lines if dropped.isdisjoint(names) else kept_lines(headers, message.lines, dropped)
-    if b"host" not in names:
-        lines = [*lines, b"Host:"]
+    fields = message.forwarded or forwarded_fields(message)
     if upgrade:
-        lines = [*lines, *upgrade_lines(upgrade)]
+        fields += b"\r\n".join((*upgrade_lines(upgrade), b""))
     host = message.host
     if trusted:
         scheme, host = told_scheme(message) or scheme, told_host(message) or host
-    return FORWARDED_HEAD % (
-        message.method.encode("ascii"),
-        target,
-        b"\r\n".join(lines),
-        (client or LOOPBACK).encode("ascii"),
-        scheme,
-        host,
+    as_received = message.minor == 1 and target is message.target
+    return b"".join(
+        (
+            message.line if as_received else b"%b %b HTTP/1.1" % (message.method.encode("ascii"), target),
+            b"\r\n",
+            fields,
+            b"X-Forwarded-For: ",
+            (client or LOOPBACK).encode("ascii"),
+            b"\r\nX-Forwarded-Proto: ",
+            scheme,
+            b"\r\nX-Forwarded-Host: ",
+            host,
+            b"\r\n\r\n",
+        )
     )
 
 
