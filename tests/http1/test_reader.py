@@ -32,7 +32,7 @@ LINES = st.builds(
     ),
 )
 
-# Everything that may differ from what is read anew: the two that the reader fills itself are told apart below.
+# `forwarded` and `is_plain` are what the reader adds.
 FACTS = tuple(sorted(set(RequestMessage.__slots__) - {"forwarded", "is_plain"}))
 
 
