@@ -17,7 +17,6 @@ from urllib.parse import parse_qs, unquote
 
 import uvloop
 
-from benchmarks.backends import answers_at
 from benchmarks.reference import HOST, Ports
 from router.local.loopback import answers
 from router.local.processes import Program
@@ -28,7 +27,16 @@ FILE = bytes(256 << 10)
 
 Json = Mapping[str, object]
 
-_FIELDS = answers_at(0).chunked.partition(b"\r\n")[2].partition(b"\r\n\r\n")[0]
+_JSON = (
+    b"HTTP/1.1 200 OK\r\n"
+    b"Server: Synapse/1.163.2\r\n"
+    b"Date: Mon, 23 Nov 2026 20:00:00 GMT\r\n"
+    b"Content-Type: application/json\r\n"
+    b"Cache-Control: no-cache, no-store, must-revalidate\r\n"
+    b"Access-Control-Allow-Origin: *\r\n"
+    b"Transfer-Encoding: chunked\r\n"
+    b"\r\n%x\r\n%b\r\n0\r\n\r\n"
+)
 
 
 class Homeserver:
@@ -145,7 +153,7 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, document: Json) -> None:
         body = json.dumps(document).encode()
-        self._write(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (_FIELDS, len(body), body))
+        self._write(_JSON % (len(body), body))
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:

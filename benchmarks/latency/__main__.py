@@ -56,7 +56,11 @@ def main() -> int:
 
 def run(length: Length, *, rate: float | None = None) -> report.Results:
     """Measures; without a rate half of what wrk finds, which has to be installed. Raises LoadFailed."""
-    missing = [] if proxies.find("nginx") else ["nginx tuned: nginx is not installed"]
+    missing = [
+        f"{each.title}: {each.needs} is not installed"
+        for each in proxies.CONTENDERS
+        if each.name == proxies.TUNED and not each.installed
+    ]
     with tempfile.TemporaryDirectory(prefix="router-latency-") as name:
         folder = Path(name)
         with measure.lanes(folder) as lanes:
