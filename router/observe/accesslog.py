@@ -7,7 +7,8 @@ import select
 import stat
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Final
 
 import re2
 
@@ -28,12 +29,22 @@ PIECE = 4096
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-_FORMAT = b'%b - - [%b] "%b" %03d %d "%b" "%b"\n'
-_QUOTES = _FORMAT.count(b'"')
+MOST_REMEMBERED = 1024
+"""Entries of one memory; a full one is emptied, since anything in it is quickly found again."""
+
+LONGEST_REMEMBERED = 1024
+"""Bytes of Referer and User-Agent together, above which they are read again each time."""
+
+_STATUSES: Final = tuple(b'" %03d ' % status for status in range(1000))
 _ESCAPES = {byte: f"\\x{byte:02X}" for byte in range(256) if not 0x20 <= byte < 0x7F or byte in b'"\\'}
 
-_Fields = tuple[bytes, bytes, bytes, int, int, bytes, bytes]
-"""$remote_addr, $time_local, $request, $status, $body_bytes_sent, $http_referer, $http_user_agent."""
+_NO_FIELDS: Final = b' "-" "-"\n'
+
+_PIECES: Final = 6
+"""Of one line: address, time, request line, status, size, and the rest."""
+
+_REQUEST: Final = 2
+"""Which of the pieces is the request line."""
 
 
 def _compile_signs() -> Callable[[bytes], object]:
@@ -43,17 +54,13 @@ def _compile_signs() -> Callable[[bytes], object]:
     options.never_capture = True
     # RE2 reads 16 KiB against all of it at once in the time that Python takes for two words.
     search: Callable[[bytes], object] = re2.compile(
-        rb"[\x00-\x09\x0b-\x1f\x7f-\xff\\]|" + signs_of_secrets(), options
+        rb'[\x00-\x1f"\\\x7f-\xff]|' + signs_of_secrets(), options
     ).search
     return search
 
 
 _find_sign = _compile_signs()
-
-
-def _is_plain(text: bytes, lines: int) -> bool:
-    """Whether so many formatted lines hold nothing to escape and nothing that could be a secret."""
-    return _find_sign(text) is None and text.count(b'"') == _QUOTES * lines and text.count(b"\n") == lines
+"""Finds something in any text that has anything to escape, or anything that could be a secret."""
 
 
 def escape(value: bytes) -> bytes:
@@ -64,14 +71,9 @@ def escape(value: bytes) -> bytes:
     return value.decode("latin-1").translate(_ESCAPES).encode("ascii")
 
 
-def _careful_line(fields: _Fields) -> bytes:
-    line = _FORMAT % fields
-    if _is_plain(line, 1):
-        return line
-    address, stamp, request, status, size, referer, agent = fields
-    return redact(
-        _FORMAT % (escape(address), stamp, escape(request), status, size, escape(referer), escape(agent))
-    )
+def _clean(value: bytes) -> bytes:
+    """The value as it is logged: escaped, and without secrets."""
+    return value if _find_sign(value) is None else redact(escape(value))
 
 
 def time_local(second: int) -> bytes:
@@ -98,15 +100,17 @@ class AccessLog:
     """
 
     __slots__ = (
+        "_addresses",
         "_complain",
         "_failing",
         "_fd",
         "_flushed",
         "_path",
+        "_pieces",
         "_poll",
-        "_records",
         "_second",
         "_stamp",
+        "_tails",
         "_torn",
         "_waiting",
         "dropped",
@@ -115,7 +119,9 @@ class AccessLog:
     def __init__(self, path: str, *, complain: Callable[[str], object] = _tell_stderr) -> None:
         self._path = path
         self._complain = complain
-        self._records: list[_Fields] = []
+        self._pieces: list[bytes] = []
+        self._addresses: dict[str, bytes] = {}
+        self._tails: dict[tuple[bytes, bytes], bytes] = {}
         self._waiting = b""
         self._torn = False
         self._failing = False
@@ -138,22 +144,38 @@ class AccessLog:
         second = int(now)
         if second != self._second:
             self._second = second
-            self._stamp = time_local(second)
-        # The first of several counts, as in nginx's $http_referer and $http_user_agent.
-        fields: Mapping[bytes, bytes] = exchange.head.fields if exchange.head is not None else {}
-        self._records.append(
-            (
-                exchange.client.encode() or b"unix:",
-                self._stamp,
-                exchange.line,
-                exchange.status,
-                exchange.bytes_out,
-                fields.get(b"referer", b"-"),
-                fields.get(b"user-agent", b"-"),
-            )
-        )
-        if len(self._records) >= BUFFER:
+            self._stamp = b' - - [%b] "' % time_local(second)
+        head = exchange.head
+        pieces = self._pieces
+        pieces.append(self._addresses.get(exchange.client) or self._new_address(exchange.client))
+        pieces.append(self._stamp)
+        pieces.append(exchange.line)
+        pieces.append(_STATUSES[exchange.status])
+        pieces.append(str(exchange.bytes_out).encode("ascii"))
+        if head is None:
+            pieces.append(_NO_FIELDS)
+        else:
+            # The first of several counts, as in nginx's $http_referer and $http_user_agent.
+            fields = head.fields
+            told = (fields.get(b"referer", b"-"), fields.get(b"user-agent", b"-"))
+            pieces.append(self._tails.get(told) or self._new_tail(told))
+        if len(pieces) >= BUFFER * _PIECES:
             self.flush()
+
+    def _new_address(self, client: str) -> bytes:
+        address = _clean(client.encode()) or b"unix:"
+        if len(self._addresses) >= MOST_REMEMBERED:
+            self._addresses.clear()
+        self._addresses[client] = address
+        return address
+
+    def _new_tail(self, told: tuple[bytes, bytes]) -> bytes:
+        tail = b' "%b" "%b"\n' % (_clean(told[0]), _clean(told[1]))
+        if len(told[0]) + len(told[1]) <= LONGEST_REMEMBERED:
+            if len(self._tails) >= MOST_REMEMBERED:
+                self._tails.clear()
+            self._tails[told] = tail
+        return tail
 
     def tick(self, now: float) -> None:
         """Writes what has waited for a second or longer; `now` may be of any clock, always the same."""
@@ -210,18 +232,18 @@ class AccessLog:
             self._poll.register(fd, select.POLLOUT)
 
     def _collect(self) -> None:
-        """Turns records to bytes that wait, escaped and without secrets: one look at many lines is cheap."""
-        records = self._records
-        if not records:
+        """Turns pieces to bytes that wait, escaped and without secrets: one look at many lines is cheap."""
+        pieces = self._pieces
+        if not pieces:
             return
         if len(self._waiting) > WAITING:
-            self._fail("nobody reads it", len(records))
+            self._fail("nobody reads it", len(pieces) // _PIECES)
         else:
-            text = b"".join([_FORMAT % fields for fields in records])
-            if not _is_plain(text, len(records)):
-                text = b"".join(map(_careful_line, records))
-            self._waiting += text
-        records.clear()
+            requests = pieces[_REQUEST::_PIECES]
+            if _find_sign(b" ".join(requests)) is not None:
+                pieces[_REQUEST::_PIECES] = map(_clean, requests)
+            self._waiting += b"".join(pieces)
+        pieces.clear()
 
     def _write(self, *, patience: int) -> None:
         """Writes while the other side takes it, waiting for a pipe at most `patience` ms for each piece."""

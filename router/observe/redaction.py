@@ -30,7 +30,8 @@ def _any_spelling(word: bytes) -> bytes:
 
 _secret = re.compile(
     rb"((?:%b)%b)[^&\"\s]+" % (b"|".join(map(_any_spelling, SECRET_PARAMETERS)), _any_spelling(b"="))
-    + rb"|(?:(?<![A-Za-z0-9])|(?<=%%[0-9A-Fa-f]{2}))(%b)[A-Za-z0-9_%%+/=.~-]+" % b"|".join(TOKEN_PREFIXES)
+    + rb"|(?:(?<![A-Za-z0-9])|(?<=%%[0-9A-Fa-f]{2})|(?<=\\x[0-9A-Fa-f]{2}))(%b)[A-Za-z0-9_%%+/=.~-]+"
+    % b"|".join(TOKEN_PREFIXES)
     + rb"|(bearer(?:\s|\+|%20)+)[^&\"\s]+",
     re.IGNORECASE,
 )

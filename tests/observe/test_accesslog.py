@@ -12,7 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from router.observe.accesslog import BUFFER, FLUSH_AFTER, PIECE, WAITING, AccessLog, time_local
+from router.observe.accesslog import (
+    BUFFER,
+    FLUSH_AFTER,
+    LONGEST_REMEMBERED,
+    MOST_REMEMBERED,
+    PIECE,
+    WAITING,
+    AccessLog,
+    time_local,
+)
 from tests.observe.records import Ended, request
 
 NOON = 1_719_057_600.0
@@ -139,11 +148,42 @@ def test_a_token_is_never_written(tmp_path: Path, secret: bytes, owner: bytes) -
         request(b"/sync", (b"referer", b"https://app/?next=%3Faccess_token%3D" + secret)),
         request(b"/sync", (b"user-agent", b"bot/1 Bearer " + secret)),
         request(b"/sync", (b"user-agent", b'"\xff access_token=' + secret)),
+        request(b"/sync", (b"user-agent", b'"' + token)),
+        request(b"/sync", (b"referer", b"a\xff" + token)),
         Ended(line=b"\x00GET /sync?access_token=" + secret, status=400),
     ]
     lines = written(tmp_path / "log", *exchanges)
     assert secret not in lines
     assert lines.count(b"\n") == len(exchanges)
+
+
+def test_what_is_remembered_is_bounded_and_changes_nothing(tmp_path: Path) -> None:
+    log = AccessLog(str(tmp_path / "log"))
+    asked = [(f"192.0.2.{n % 256}.{n}", b"agent %d" % n) for n in range(MOST_REMEMBERED + 3)] * 2
+    asked += [("192.0.2.1", b"x" * LONGEST_REMEMBERED), ("192.0.2.1", b'"' * 300 + SECRET + b"." * 800)] * 2
+    for client, agent in asked:
+        exchange = request(b"/", (b"user-agent", agent))
+        exchange.client = client
+        log.record(exchange, NOON)
+    assert len(log._addresses) <= MOST_REMEMBERED
+    assert len(log._tails) <= MOST_REMEMBERED
+    assert all(len(agent) < LONGEST_REMEMBERED for _, agent in log._tails)
+    log.close()
+    lines = (tmp_path / "log").read_bytes().splitlines()
+    assert len(lines) == len(asked)
+    for line, (client, agent) in zip(lines, asked, strict=True):
+        assert line.startswith(client.encode() + b" - - [")
+        assert line.endswith(b'"-" "%b"' % agent) or b'"' in agent
+    assert SECRET not in b"".join(lines)
+
+
+def test_a_secret_in_one_line_of_many_is_found(tmp_path: Path) -> None:
+    exchanges = [request(b"/"), request(b"/?access_token=" + SECRET), request(b'/"'), Ended(line=b"bearer")]
+    first, second, third, fourth = written(tmp_path / "log", *exchanges, Ended(line=b"a\nb")).splitlines()[:4]
+    assert b'"GET / HTTP/1.1"' in first
+    assert b'"GET /?access_token=<redacted> HTTP/1.1"' in second
+    assert b'"GET /\\x22 HTTP/1.1"' in third
+    assert b'"bearer"' in fourth
 
 
 def test_lines_wait_until_there_are_enough(tmp_path: Path) -> None:
