@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 
 import uvloop
@@ -19,10 +18,10 @@ from router.modules import running
 from router.observe.accesslog import AccessLog
 from router.observe.metrics import Metrics
 from router.observe.misroutes import Misroutes
+from router.observe.observers import Observers
 from router.proxy.capacity import Capacity
 from router.proxy.context import ProxyContext
 from router.proxy.deadlines import Deadlines
-from router.proxy.record import ExchangeRecord
 from router.routing.snapshot import Snapshot
 from router.server.listener import ProxyServer
 from router.server.process import Process, Ticker, descriptor_limit, raise_descriptor_limit
@@ -41,35 +40,6 @@ from router.upstream.names import Names
 from router.upstream.pool import Pool, SocketAddress
 from router.upstream.resolver import DnsResolver
 from router.upstream.state import EndpointState, EndpointStates
-
-
-class Observers:
-    """Tells metrics and the access log of every exchange, and of a suspect answer also `misroutes`."""
-
-    __slots__ = ("_log", "_metrics", "_misroutes", "_wall_clock")
-
-    def __init__(
-        self,
-        metrics: Metrics,
-        misroutes: Misroutes,
-        access_log: AccessLog,
-        wall_clock: Callable[[], float],
-    ) -> None:
-        self._metrics = metrics
-        self._misroutes = misroutes
-        self._log = access_log
-        self._wall_clock = wall_clock
-
-    def begin(self, exchange: ExchangeRecord) -> None:
-        """It is in flight."""
-        self._metrics.begin(exchange)
-
-    def finish(self, exchange: ExchangeRecord) -> None:
-        """It has ended."""
-        self._metrics.finish(exchange)
-        self._log.record(exchange, self._wall_clock())
-        if exchange.opening is not None:
-            self._misroutes.finish(exchange)
 
 
 class Application:

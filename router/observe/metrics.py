@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from router.errors import ClientGone, DownstreamError, ShuttingDown
 from router.proxy.record import ExchangeRecord
@@ -19,8 +18,15 @@ No route: the head was refused before one was looked for, or the guard closed th
 endpoint: the router answered by itself. No status: nothing was sent.
 """
 
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+# fmt: off
+BUCKETS: Final[tuple[float, ...]] = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
+)
+# fmt: on
 """Upper bounds in seconds; 30 and above are long polls."""
+
+_BEYOND: Final = len(BUCKETS)
+"""The index of what is above all of them."""
 
 METHODS = {method: method for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")}
 OTHER = "other"
@@ -61,12 +67,15 @@ class Histogram:
     __slots__ = ("counts", "total")
 
     def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS) + 1)
+        self.counts = [0] * (_BEYOND + 1)
         self.total = 0.0
 
     def observe(self, seconds: float) -> None:
         """Counts one observation."""
-        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        index = 0
+        while index < _BEYOND and seconds > BUCKETS[index]:
+            index += 1
+        self.counts[index] += 1
         self.total += seconds
 
     def cumulative(self) -> Iterator[tuple[str, int]]:
