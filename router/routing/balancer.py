@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from router.request import RequestHead
 from router.routing import key as keys
@@ -29,11 +29,14 @@ MOST_REMEMBERED: Final = 4096
 """Entries of one memory; a full one is emptied, since anything in it is quickly found again."""
 
 
-class Balancer(Protocol):
+class Balancer:
     """Orders the endpoints of one upstream."""
+
+    __slots__ = ()
 
     def choose(self, head: RequestHead, view: EndpointView) -> Choice:
         """Pure: the same head and view give the same choice."""
+        raise NotImplementedError
 
 
 def balancer_for(upstream: Upstream) -> Balancer:
@@ -47,7 +50,7 @@ def balancer_for(upstream: Upstream) -> Balancer:
     return RoundRobin(upstream)
 
 
-class Single:
+class Single(Balancer):
     """One endpoint: nothing to choose, and nginx neither hashes nor rotates, nor counts what fails."""
 
     __slots__ = ("_endpoint", "_up")
@@ -61,7 +64,7 @@ class Single:
         return self._up if view.passes_checks(self._endpoint) else ((), b"", None)
 
 
-class RoundRobin:
+class RoundRobin(Balancer):
     """Smooth weighted round robin, its current weights read from the view."""
 
     __slots__ = ("_peers",)
@@ -74,7 +77,7 @@ class RoundRobin:
         return self._peers.in_turn(view, self._peers.up(view), b"")
 
 
-class IpHash:
+class IpHash(Balancer):
     """nginx `ip_hash`: the /24 of an IPv4 client, all of an IPv6 one, nothing of a unix socket's."""
 
     __slots__ = ("_keys", "_peers", "_remembered")
@@ -113,7 +116,7 @@ class IpHash:
             yield (index,)
 
 
-class ConsistentHash:
+class ConsistentHash(Balancer):
     """nginx `hash KEY consistent`: around the ring from the key's point; without a key, round robin."""
 
     __slots__ = ("_key", "_owners", "_peers", "_remembered", "_ring")
@@ -156,21 +159,23 @@ class _Peers:
     A set of endpoints is an integer with one bit for each, the first endpoint's the lowest.
     """
 
-    __slots__ = ("_bits", "_endpoints", "_turns", "_upstream", "weights")
+    __slots__ = ("_all", "_bits", "_endpoints", "_turns", "_upstream", "weights")
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
         self._endpoints = upstream.endpoints
         self._bits = tuple((endpoint, 1 << index) for index, endpoint in enumerate(upstream.endpoints))
+        self._all = (1 << len(self._bits)) - 1
         self.weights = tuple(endpoint.weight for endpoint in upstream.endpoints)
         self._turns: dict[tuple[tuple[int, ...], int], Turn] = {}
 
     def up(self, view: EndpointView) -> int:
         """The endpoints that are up."""
+        if view.all_up():
+            return self._all
         up = 0
-        is_up = view.is_up
         for endpoint, bit in self._bits:
-            if is_up(endpoint):
+            if view.is_up(endpoint):
                 up |= bit
         return up
 
@@ -202,7 +207,7 @@ class _Peers:
 
     def complete(self, view: EndpointView, up: int, hashed: tuple[Endpoint, ...], key: bytes) -> Choice:
         """The hashed candidates, with round robin's order of those that the hash did not come to."""
-        if len(hashed) == up.bit_count():
+        if len(hashed) == len(self._endpoints) or len(hashed) == up.bit_count():
             return hashed, key, None
         left = up
         for endpoint, bit in self._bits:

@@ -42,9 +42,9 @@ def user(head: RequestHead) -> bytes:
     authorization = head.header(b"authorization")
     if authorization:
         token = authorization[7:].rstrip(b" \t")
-        if not authorization.startswith(b"Bearer ") or b" " in token:
+        if not authorization.startswith(b"Bearer ") or token.find(b" ") >= 0:
             return b""
-    elif b"access_token" in head.query or b"%" in head.query:
+    elif head.query.find(b"access_token") >= 0 or head.query.find(b"%") >= 0:
         token = find_parameter(head.query, b"access_token") or b""
     else:
         return b""
@@ -60,7 +60,7 @@ def room(head: RequestHead) -> bytes:
     """
     path = head.path
     start = path.find(b"/!")
-    if b"%" not in path:
+    if path.find(b"%") < 0:
         return b"" if start < 0 else path[start + 1 :].partition(b"/")[0]
     escaped = path.find(b"/%21")
     if 0 <= escaped < start or start < 0:

@@ -17,7 +17,25 @@ from router.table import PathForm, Presence, Route
 BYTES_PER_PATTERN: Final = 16 << 10
 LARGEST_BUDGET: Final = 1 << 30
 
-Condition = Callable[[RequestHead], bool]
+Found = tuple[int, ...]
+"""Routes whose pattern is found in a path, by their indexes, up to the first that asks for nothing else."""
+
+
+class Condition:
+    """What a route asks besides its pattern: one of some methods, and query parameters there or not."""
+
+    __slots__ = ("_methods", "_query")
+
+    def __init__(self, methods: frozenset[str] | None, query: Sequence[tuple[bytes, bool]]) -> None:
+        self._methods = methods
+        self._query = query
+
+    def holds(self, head: RequestHead) -> bool:
+        """Whether the request is such a one."""
+        if self._methods is not None and head.method not in self._methods:
+            return False
+        query = head.query
+        return all((find_parameter(query, name) is not None) is present for name, present in self._query)
 
 
 class Matcher:
@@ -39,20 +57,26 @@ class Matcher:
 
     def first(self, head: RequestHead) -> int:
         """The route's index in the table; raises ProxyError (500) where RE2 gives no answer."""
-        best = self._last
-        conditions = self._conditions
-        for index in self._raw.find(head.path):
-            if index < best:
-                condition = conditions[index]
-                if condition is None or condition(head):
-                    best = index
+        return self.first_of(self.find(head), head)
+
+    def find(self, head: RequestHead) -> Found:
+        """What only the path decides; raises ProxyError (500) where RE2 gives no answer."""
+        found = self._raw.find(head.path)
         if self._normalised is not None:
-            for index in self._normalised.find(head.normalised):
-                if index < best:
-                    condition = conditions[index]
-                    if condition is None or condition(head):
-                        best = index
-        return best
+            found = [*found, *self._normalised.find(head.normalised)]
+        found.sort()
+        for place, index in enumerate(found):
+            if self._conditions[index] is None:
+                return tuple(found[: place + 1])
+        return tuple(found)
+
+    def first_of(self, found: Found, head: RequestHead) -> int:
+        """The first of them that takes the request, as its method and its query are."""
+        for index in found:
+            condition = self._conditions[index]
+            if condition is None or condition.holds(head):
+                return index
+        return self._last
 
 
 class _PatternSet:
@@ -107,12 +131,4 @@ def _condition(route: Route) -> Condition | None:
     if methods is not None:
         methods |= {"OPTIONS", "HEAD"} if "GET" in methods else {"OPTIONS"}
     query = [(each.name.encode(), each.presence is Presence.PRESENT) for each in route.query]
-    if not query:
-        return None if methods is None else lambda head: head.method in methods
-
-    def holds(head: RequestHead) -> bool:
-        if methods is not None and head.method not in methods:
-            return False
-        return all((find_parameter(head.query, name) is not None) is present for name, present in query)
-
-    return holds
+    return None if methods is None and not query else Condition(methods, query)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import unquote_to_bytes
+
+# Numbers: bytes look for bytes in themselves only after an attempt to take them for a number.
+_PERCENT: Final = 0x25
+_PLUS: Final = 0x2B
+_SEMICOLON: Final = 0x3B
 
 
 def find_parameter(query: bytes, name: bytes) -> bytes | None:
@@ -11,9 +17,11 @@ def find_parameter(query: bytes, name: bytes) -> bytes | None:
     As twisted.web.http.parse_qs with `keep_blank_values`: `&` and `;` part the items, `+` is a blank,
     escapes are decoded once and bad ones kept, `name=` is there with an empty value, `name` is not.
     """
-    if name not in query and b"%" not in query and b"+" not in query:
+    if query.find(name) < 0 and _PERCENT not in query and _PLUS not in query:
         return None
-    for item in query.replace(b";", b"&").split(b"&"):
+    if _SEMICOLON in query:
+        query = query.replace(b";", b"&")
+    for item in query.split(b"&"):
         key, equals, value = item.partition(b"=")
         if equals and len(key) >= len(name) and _decode(key) == name:
             return _decode(value)
@@ -21,6 +29,6 @@ def find_parameter(query: bytes, name: bytes) -> bytes | None:
 
 
 def _decode(text: bytes) -> bytes:
-    if b"+" in text:
+    if _PLUS in text:
         text = text.replace(b"+", b" ")
-    return unquote_to_bytes(text) if b"%" in text else text
+    return unquote_to_bytes(text) if _PERCENT in text else text

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
 from router.answers import Redirect, Response
 from router.guard import Guard
+from router.request import RequestHead
 from router.routing.balancer import Balancer, balancer_for
-from router.routing.matcher import Matcher
+from router.routing.matcher import Found, Matcher
 from router.settings import Guard as GuardSettings
 from router.table import Refusal, Route, RouteTable, Upstream
 
 Target = tuple[Route, Upstream, Balancer] | Refusal | Response | Redirect
 """Where one route leads, looked up once for all requests."""
 
+MOST_SEEN: Final = 8192
+"""Paths that are remembered; a full memory is emptied, since what comes again is quickly found again."""
+
+LONGEST_SEEN: Final = 256
+"""Bytes of a path that is."""
+
 
 class Snapshot:
     """Built whole, never changed, replaced by assigning another; what it remembers are only results.
 
-    `targets` has one entry for each route, in the table's order.
+    `targets` has one entry for each route, in the table's order. `seen` holds paths that the guard lets pass,
+    and what the matcher found for them: it judges the path alone, and most paths come again.
     """
 
-    __slots__ = ("balancers", "generation", "guard", "matcher", "table", "targets")
+    __slots__ = ("balancers", "generation", "guard", "matcher", "seen", "table", "targets")
 
     def __init__(
         self, *, table: RouteTable, guard: Guard, generation: int, before: Snapshot | None = None
@@ -32,6 +41,7 @@ class Snapshot:
         self.guard = guard
         self.generation = generation
         self.matcher: Matcher = before.matcher if before is not None else Matcher(table.routes)
+        self.seen: dict[bytes, Found] = before.seen if before is not None else {}
         kept = before.balancers if before is not None else {}
         old = before.table.upstreams if before is not None else {}
         self.balancers: Mapping[str, Balancer] = MappingProxyType(
@@ -51,6 +61,15 @@ class Snapshot:
         """The next generation: the same routes to other endpoints, without compiling a pattern again."""
         table = RouteTable(routes=self.table.routes, upstreams=upstreams)
         return Snapshot(table=table, guard=self.guard, generation=self.generation + 1, before=self)
+
+    def find(self, head: RequestHead) -> Found:
+        """What the matcher finds for a head that the guard lets pass, which is remembered."""
+        found = self.matcher.find(head)
+        if len(head.path) <= LONGEST_SEEN:
+            if len(self.seen) >= MOST_SEEN:
+                self.seen.clear()
+            self.seen[head.path] = found
+        return found
 
 
 def _target(route: Route, table: RouteTable, balancers: Mapping[str, Balancer]) -> Target:

@@ -10,6 +10,9 @@ from router.table import Endpoint, Upstream
 class EndpointView(Protocol):
     """What a decision may know of live endpoints: it reads, and commits nothing."""
 
+    def all_up(self) -> bool:
+        """Whether every endpoint is up, so that none need be asked about."""
+
     def is_up(self, endpoint: Endpoint) -> bool:
         """Whether requests may be sent to the endpoint now."""
 
@@ -22,6 +25,10 @@ class EndpointView(Protocol):
 
 class EveryEndpointUp:
     """An EndpointView for when nobody watches the endpoints: all are up, and no rotation has begun."""
+
+    def all_up(self) -> bool:
+        """Always."""
+        return True
 
     def is_up(self, endpoint: Endpoint) -> bool:  # noqa: ARG002 - the protocol's name for it
         """Always."""

@@ -105,7 +105,7 @@ class EndpointStates:
     the names of those that requests have failed at, so that for all others a request costs nothing here.
     """
 
-    __slots__ = ("_clock", "_on_change", "_rotations", "_states", "_wall_clock", "troubled")
+    __slots__ = ("_clock", "_down", "_on_change", "_rotations", "_states", "_wall_clock", "troubled")
 
     def __init__(
         self,
@@ -119,6 +119,7 @@ class EndpointStates:
         self._on_change = on_change
         self._states: dict[str, EndpointState] = {}
         self._rotations: dict[str, tuple[int, ...]] = {}
+        self._down: set[str] = set()
         self.troubled: set[str] = set()
 
     def state(self, endpoint: Endpoint) -> EndpointState:
@@ -128,6 +129,10 @@ class EndpointStates:
         if state is None:
             state = self._states[name] = EndpointState(name, self._wall_clock())
         return state
+
+    def all_up(self) -> bool:
+        """Whether no endpoint is down, and requests have failed at none."""
+        return not self.troubled and not self._down
 
     def is_up(self, endpoint: Endpoint) -> bool:
         """Whether requests may be sent to it now; one that was out for `fail_timeout` may be tried."""
@@ -180,6 +185,7 @@ class EndpointStates:
             if not self._states[name].in_flight:
                 del self._states[name]
                 self.troubled.discard(name)
+                self._down.discard(name)
 
     def begin_attempt(self, endpoint: Endpoint) -> None:
         """Commits that a request is sent: the one that tries an endpoint keeps others away from it."""
@@ -256,6 +262,10 @@ class EndpointStates:
     def _move(self, state: EndpointState, *, down: bool, out: bool, reason: str = "", who: str = "") -> None:
         was_up = state.up
         state.down, state.out = down, out
+        if down:
+            self._down.add(state.name)
+        else:
+            self._down.discard(state.name)
         state.reason = "" if state.up else reason or state.reason
         if was_up == state.up:
             return

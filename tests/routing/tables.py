@@ -86,6 +86,9 @@ class View:
     down: frozenset[int] = frozenset()
     weights: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
+    def all_up(self) -> bool:
+        return not self.down
+
     def is_up(self, endpoint: Endpoint) -> bool:
         return not (isinstance(endpoint.address, TcpAddress) and endpoint.address.port in self.down)
 

@@ -93,9 +93,10 @@ def test_round_robin_s_step_is_in_the_answer_and_nowhere_else() -> None:
     view = View()
     seen = []
     for _ in range(4):
-        decision = decide(pair, head("/"), view)
-        assert decision == decide(pair, head("/"), view)
+        decision, again = decide(pair, head("/"), view), decide(pair, head("/"), view)
         assert isinstance(decision, Forward)
+        assert isinstance(again, Forward)
+        assert (decision.candidates, decision.rotation) == (again.candidates, again.rotation)
         assert decision.rotation is not None
         seen.append(ports(decision.candidates))
         view.weights["main"] = decision.rotation

@@ -5,10 +5,11 @@ import pytest
 from router.errors import InvalidPattern
 from router.guard import CLOSED
 from router.routing.balancer import ConsistentHash, IpHash, RoundRobin, Single
-from router.routing.snapshot import Snapshot
+from router.routing.decision import Forward, Refuse, decide
+from router.routing.snapshot import LONGEST_SEEN, MOST_SEEN, Snapshot
 from router.settings import Guard
 from router.table import Pattern, Refusal, Route
-from tests.routing.tables import BY_USER, IP_HASH, head, route, table, upstream
+from tests.routing.tables import BY_USER, IP_HASH, View, head, ports, route, table, upstream
 
 TEAPOT = Refusal(status=418, errcode="M_TEAPOT")
 TABLE = table(
@@ -71,3 +72,29 @@ def test_other_upstreams_make_the_next_generation_and_keep_what_did_not_change()
     target = after.targets[2]
     assert isinstance(target, tuple)
     assert target[1:] == (upstreams["turns"], after.balancers["turns"])
+
+
+def test_what_is_remembered_of_a_path_is_bounded_and_changes_nothing() -> None:
+    snapshot = Snapshot.build(TABLE)
+    for number in range(MOST_SEEN + 2):
+        assert decide(snapshot, head(f"/a/{number}"), View()).route is TABLE.routes[0]
+    assert list(snapshot.seen) == [b"/a/%d" % number for number in (MOST_SEEN, MOST_SEEN + 1)]
+    decide(snapshot, head("/b" + "x" * LONGEST_SEEN), View())
+    assert len(snapshot.seen) == 2
+
+
+def test_a_path_that_the_guard_closes_is_not_remembered() -> None:
+    snapshot = Snapshot.build(TABLE)
+    for _ in range(2):
+        assert isinstance(decide(snapshot, head("/_synapse/admin/x"), View()), Refuse)
+    assert not snapshot.seen
+
+
+def test_what_was_seen_is_still_known_when_upstreams_change() -> None:
+    before = Snapshot.build(TABLE)
+    decide(before, head("/c/1"), View())
+    after = before.with_upstreams({**TABLE.upstreams, "turns": upstream("turns", 3, 4)})
+    assert after.seen == {b"/c/1": (2,)}
+    decision = decide(after, head("/c/1"), View())
+    assert isinstance(decision, Forward)
+    assert ports(decision.candidates) == [3, 4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -291,3 +292,37 @@ def test_an_endpoint_has_room_below_its_max_requests(scene: Scene) -> None:
     for in_flight, has_room in ((0, True), (1, True), (2, False), (3, False)):
         state.in_flight = in_flight
         assert (scene.states.has_room(bounded), scene.states.has_room(ONE)) == (has_room, True)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["fail", "try", "answer", "wait", "down", "up", "pass", "miss", "keep"]),
+            st.sampled_from([OTHER, TWICE]),
+            st.floats(0, 8),
+        )
+    )
+)
+def test_when_all_are_up_each_one_is(steps: list[tuple[str, Endpoint, float]]) -> None:
+    scene = Scene()
+    states = scene.states
+    acts: dict[str, Callable[[Endpoint], object]] = {
+        "fail": scene.fail,
+        "try": states.begin_attempt,
+        "answer": states.attempt_answered,
+        "down": lambda endpoint: states.mark_down(endpoint, "refused"),
+        "up": states.mark_up,
+        "pass": lambda endpoint: states.check_passed(endpoint, BY_CONNECT),
+        "miss": lambda endpoint: states.check_failed(endpoint, "refused", BY_CONNECT, at_once=False),
+        "keep": lambda endpoint: states.keep({endpoint.name}),
+    }
+    assert states.all_up()
+    for step, endpoint, seconds in steps:
+        scene.now += seconds
+        if step != "wait":
+            acts[step](endpoint)
+        if states.all_up():
+            assert all(states.is_up(each) and states.passes_checks(each) for each in (OTHER, TWICE))
+    for each in (OTHER, TWICE):
+        states.mark_up(each)
+    assert states.all_up()
