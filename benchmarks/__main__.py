@@ -1,4 +1,4 @@
-"""`make bench`: runs what can be run here, prints the tables, writes them to `.run/bench/`."""
+"""`make bench`: runs what can be run here, prints the tables, writes them and the plots to `.run/bench/`."""
 
 from __future__ import annotations
 
@@ -6,50 +6,58 @@ import argparse
 import signal
 import sys
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks import load, machine, micro, profile, proxies, report, rounds
+from benchmarks import load, machine, micro, plots, profile, proxies, report, rounds
+from benchmarks.polls import waiting
 from benchmarks.reference import Ports
+from benchmarks.scenarios import MAIN, SCENARIOS, SMALL, Scenario
 from router.config.loader import load_or_raise
 from router.errors import RouterError
+from router.server.process import raise_descriptor_limit
 from router.settings import Config
 
 FOLDER = Path(__file__).parent
 SHIPPED_TABLE = FOLDER.parent / "routes.yaml"
+CALLS = "micro"
+"""The name under which `--only` knows single calls, which need no contender."""
+
+WRITTEN = Path(".run/bench")
+"""Where a full run writes; what is on record changes only by `--output benchmarks/results`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Length:
-    """How long is measured: seconds, and how many rounds."""
+    """How long is measured: seconds, and how many rounds; `everyone` says that no contender is left out."""
 
     deciding: float
     parts: float
     rounds: int
     round: float
     profile: float
+    everyone: bool
 
 
-WRITTEN = Path(".run/bench")
-"""Where a full run writes; what is on record changes only by `--output benchmarks/results`."""
-
-FULL = Length(deciding=4, parts=10, rounds=7, round=3, profile=5)
-QUICK = Length(deciding=1, parts=3, rounds=2, round=1, profile=2)
+FULL = Length(deciding=4, parts=10, rounds=5, round=2, profile=5, everyone=True)
+QUICK = Length(deciding=1, parts=3, rounds=1, round=1, profile=2, everyone=False)
 
 
 def main() -> int:
     """Exit status: 0, also where something is not installed; 1 where something failed."""
-    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="half a minute instead of three; rough")
-    parser.add_argument("--only", choices=("micro", "load"), help="one half of it")
-    parser.add_argument("--output", type=Path, help="where to write (quick and partial runs: nowhere)")
-    options = parser.parse_args()
+    options = _arguments()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    raise_descriptor_limit()
     length = QUICK if options.quick else FULL
+    length = replace(length, rounds=options.rounds or length.rounds)
     output = options.output or (None if options.quick or options.only else WRITTEN)
+    names = options.only or [*(each.name for each in SCENARIOS), CALLS]
+    results = report.Results(machine=machine.describe())
     try:
-        with tempfile.TemporaryDirectory(prefix="router-bench-") as folder:
-            results = run(length, Path(folder), options.only or "")
+        failed = run(length, names, results)
+        if CALLS in names:
+            results = calls(length, results)
     except (RouterError, load.LoadFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -59,21 +67,79 @@ def main() -> int:
     print(report.as_markdown(results))
     if output is not None:
         write(results, output)
-    return 0
+    return 1 if failed else 0
 
 
-def run(length: Length, folder: Path, only: str) -> report.Results:
-    """Measures."""
-    results = report.Results(machine=machine.describe())
-    if only != "load":
-        say("micro: deciding, and one request part by part")
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    names = [*(each.name for each in SCENARIOS), CALLS]
+    parser.add_argument("--quick", action="store_true", help="a minute instead of eleven; rough")
+    parser.add_argument("--only", nargs="+", choices=names, metavar="SCENARIO", help=", ".join(names))
+    parser.add_argument("--rounds", type=int, help="of each scenario, twice as many of small JSON")
+    parser.add_argument("--output", type=Path, help="where to write (quick and partial runs: nowhere)")
+    return parser.parse_args()
+
+
+def run(length: Length, names: list[str], results: report.Results) -> bool:
+    """Measures, and keeps it in `results`; whether a scenario failed, which is then said there."""
+    contenders = [each for each in proxies.CONTENDERS if each.installed]
+    results.missing.extend(
+        f"{each.title}: {each.needs} is not installed" for each in proxies.CONTENDERS if not each.installed
+    )
+    if load.wrk() is None:
+        results.missing.append("whatever needs a client: wrk is not installed")
+        return False
+    failed = False
+    for scenario in SCENARIOS:
+        if scenario.name in names:
+            try:
+                results.samples[scenario.name] = compare(scenario, length, contenders)
+            except load.LoadFailed as error:
+                failed = True
+                say(f"{scenario.name} failed: {error}")
+                results.missing.append(f"{scenario.title}: {error}")
+    return failed
+
+
+def compare(scenario: Scenario, length: Length, installed: list[proxies.Contender]) -> list[rounds.Sample]:
+    """The contenders against each other in one scenario; raises LoadFailed where one did not do it."""
+    names = scenario.contenders if length.everyone or scenario is SMALL else MAIN
+    contenders = [each for each in installed if each.name in names]
+    number, ports = length.rounds * scenario.weight, Ports.free()
+    say(f"{scenario.name}: {len(contenders)} contenders, {number} rounds of {length.round:g} s")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="router-bench-")))
+        running = stack.enter_context(
+            rounds.arena(folder, contenders, ports=ports, tls=scenario.tls, sockets=scenario.sockets)
+        )
+        if scenario.polls:
+            stack.enter_context(waiting(running, ports, scenario.polls))
+        return rounds.play(
+            running,
+            rounds=number,
+            seconds=length.round,
+            sent=load.write_requests(folder, scenario.requests()),
+            say=say,
+            connections=scenario.connections,
+            warm=length.everyone,
+        )
+
+
+def calls(length: Length, results: report.Results) -> report.Results:
+    """Single calls, without a contender; then the router, sampled while wrk drives it."""
+    say("micro: deciding, and one request part by part")
+    with tempfile.TemporaryDirectory(prefix="router-bench-") as name:
+        folder = Path(name)
         tables = {"shipped table": load_or_raise(SHIPPED_TABLE), "reference table": reference(folder)}
-        for name, config in tables.items():
-            results.deciding[name] = micro.deciding(config.table, seconds=length.deciding)
+        for title, config in tables.items():
+            results.deciding[title] = micro.deciding(config.table, seconds=length.deciding)
         results.parts.update(micro.parts(tables["reference table"], seconds=length.parts))
-    if only != "micro":
-        results = compare(length, folder, results)
-    return results
+        if load.wrk() is None:
+            return results
+        sent = load.write_requests(folder)
+        with rounds.arena(folder, [proxies.CONTENDERS[0]]) as running:
+            taken = profile.take(running[0], seconds=length.profile, sent=sent, folder=folder)
+    return replace(results, profile=taken)
 
 
 def reference(folder: Path) -> Config:
@@ -83,35 +149,13 @@ def reference(folder: Path) -> Config:
     return load_or_raise(file)
 
 
-def compare(length: Length, folder: Path, results: report.Results) -> report.Results:
-    """The contenders against each other, as far as they and wrk are installed."""
-    results.missing.extend(
-        f"{contender.title}: {contender.needs} is not installed"
-        for contender in proxies.CONTENDERS
-        if not contender.installed
-    )
-    if load.wrk() is None:
-        results.missing.append("CPU per request and the profile: wrk is not installed")
-        return results
-    contenders = [contender for contender in proxies.CONTENDERS if contender.installed]
-    sent = load.write_requests(folder)
-    say(f"load: {len(contenders)} contenders, {length.rounds} rounds of {length.round:g} s, wrk with the mix")
-    with rounds.arena(folder, contenders) as running:
-        results.samples.extend(
-            rounds.play(running, rounds=length.rounds, seconds=length.round, sent=sent, say=say)
-        )
-        say("profile: the router once more, sampled")
-        ours = next(each for each in running if each.contender.name == proxies.ROUTER)
-        taken = profile.take(ours, seconds=length.profile, sent=sent, folder=folder)
-    return replace(results, profile=taken)
-
-
 def write(results: report.Results, folder: Path) -> None:
-    """As JSON and as Markdown."""
+    """As JSON, as Markdown and as plots."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "bench.json").write_text(report.as_json(results), encoding="utf-8")
     (folder / "bench.md").write_text(report.as_markdown(results), encoding="utf-8")
-    say(f"written: {folder}/bench.json and bench.md")
+    written = ["bench.json", "bench.md", *plots.write(results.measured(), folder)]
+    say(f"written to {folder}: {', '.join(written)}")
 
 
 def say(line: str) -> None:

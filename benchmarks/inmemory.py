@@ -18,7 +18,7 @@ from router.proxy.record import ExchangeRecord
 from router.settings import Config
 from router.upstream.connection import UpstreamConnection
 
-ANSWER = answers_at(0).chunked
+ANSWER = answers_at(0).small.new
 
 
 class Wire(asyncio.Transport):

@@ -1,4 +1,4 @@
-"""wrk with the Matrix mix: so many connections, so many seconds, and what came of it."""
+"""wrk with a mix of requests: so many connections, so many seconds, and what came of it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ class LoadFailed(Exception):
 class Load(NamedTuple):
     """Answered requests in so many seconds; percentiles of their times in microseconds.
 
+    `bytes` are those of the answers, heads included.
     `errors` counts answers of 400 and above, connections that failed and requests without an answer.
     """
 
     requests: int
     seconds: float
+    bytes: int
     p50: float
     p90: float
     p99: float
+    p999: float
     errors: int
 
 
@@ -48,7 +51,9 @@ def write_requests(folder: Path, raw: Sequence[bytes] | None = None) -> Path:
     return file
 
 
-def drive(port: int, *, seconds: float, sent: Path, connections: int = CONNECTIONS) -> Load:
+def drive(
+    port: int, *, seconds: float, sent: Path, connections: int = CONNECTIONS, tls: bool = False
+) -> Load:
     """Asks as fast as answers come, on all connections; raises LoadFailed.
 
     wrk ends with this process, also where that is interrupted or killed.
@@ -59,7 +64,7 @@ def drive(port: int, *, seconds: float, sent: Path, connections: int = CONNECTIO
     command = [
         *(program, "--threads", "1", "--connections", str(connections), "--timeout", "10s"),
         *("--duration", f"{max(1, round(seconds))}s", "--script", str(_SCRIPT)),
-        *(f"http://{HOST}:{port}", "--", str(sent)),
+        *(f"{'https' if tls else 'http'}://{HOST}:{port}", "--", str(sent)),
     ]
     ended = subprocess.run(
         tethered(command, death_signal=signal.SIGKILL),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.proxies import find
+from benchmarks.contenders.place import find
 
 
 def describe() -> dict[str, str]:

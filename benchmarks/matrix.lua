@@ -19,9 +19,9 @@ end
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(
-    '\n{"requests": %d, "seconds": %.6f, "p50": %.0f, "p90": %.0f, "p99": %.0f, "errors": %d}\n',
-    summary.requests, summary.duration / 1e6,
-    latency:percentile(50), latency:percentile(90), latency:percentile(99),
+    '\n{"requests": %d, "seconds": %.6f, "bytes": %.0f, "p50": %.0f, "p90": %.0f, "p99": %.0f, "p999": %.0f, "errors": %d}\n',
+    summary.requests, summary.duration / 1e6, summary.bytes,
+    latency:percentile(50), latency:percentile(90), latency:percentile(99), latency:percentile(99.9),
     errors.connect + errors.read + errors.write + errors.status + errors.timeout
   ))
 end

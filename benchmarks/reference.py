@@ -70,3 +70,8 @@ def free_ports(count: int) -> list[int]:
     """So many different ports that nobody listens on now, and that no client will be given meanwhile."""
     with closing(layout.free_ports()) as ports:
         return list(islice(ports, count))
+
+
+def socket_of(folder: Path, port: int) -> Path:
+    """The unix socket in a folder that stands for a worker's port."""
+    return folder / f"{port}.sock"

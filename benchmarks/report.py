@@ -1,4 +1,4 @@
-"""What was measured, as numbers to compare, as JSON and as Markdown tables."""
+"""What was measured, as JSON and as Markdown tables."""
 
 from __future__ import annotations
 
@@ -6,87 +6,34 @@ import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 
+from benchmarks.figures import Row, Verdict, rows, verdicts
 from benchmarks.micro import WHOLE, Deciding
 from benchmarks.profile import Profile
-from benchmarks.proxies import CONTENDERS, HANDLER, ROUTER, SHIPPED, TUNED
+from benchmarks.proxies import CONTENDERS, ROUTER
 from benchmarks.rounds import Sample
+from benchmarks.scenarios import SCENARIOS, Scenario
 
-TARGETS = {SHIPPED: 0.6, TUNED: 1.0, HANDLER: 0.15}
-"""At most so much of the other's CPU per request is what the router is meant to use in the end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One contender over all rounds: medians; times in microseconds, `ratio` is ours over theirs."""
-
-    contender: str
-    title: str
-    user: float
-    system: float
-    per_second: float
-    p50: float
-    p99: float
-    ratio: float
-    lowest: float
-    highest: float
-    errors: int
-
-    @property
-    def cpu(self) -> float:
-        """User and system."""
-        return self.user + self.system
+MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """Everything of one run; what could not be measured is empty, and `missing` says why."""
+    """Everything of one run; what could not be measured is empty, and `missing` says why.
+
+    `samples` are by the scenario's name.
+    """
 
     machine: dict[str, str]
     deciding: dict[str, list[Deciding]] = field(default_factory=dict)
     parts: dict[str, float] = field(default_factory=dict)
-    samples: list[Sample] = field(default_factory=list)
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
     profile: Profile | None = None
     missing: list[str] = field(default_factory=list)
 
-
-def ratios(samples: Iterable[Sample], contender: str) -> list[float]:
-    """The router's CPU per request over the contender's, in each round that has both."""
-    by_round: dict[int, dict[str, Sample]] = {}
-    for sample in samples:
-        by_round.setdefault(sample.round, {})[sample.contender] = sample
-    return [
-        each[ROUTER].per_request / each[contender].per_request
-        for each in by_round.values()
-        if ROUTER in each and contender in each and each[contender].per_request
-    ]
-
-
-def rows(samples: Sequence[Sample]) -> list[Row]:
-    """The contenders that took part, in their order."""
-    found = []
-    for contender in CONTENDERS:
-        own = [sample for sample in samples if sample.contender == contender.name]
-        against = ratios(samples, contender.name)
-        if not own or not against:
-            continue
-        found.append(
-            Row(
-                contender=contender.name,
-                title=contender.title,
-                user=median(1e6 * each.user / each.requests for each in own),
-                system=median(1e6 * each.system / each.requests for each in own),
-                per_second=median(each.requests / each.seconds for each in own),
-                p50=median(each.p50 for each in own),
-                p99=median(each.p99 for each in own),
-                ratio=median(against),
-                lowest=min(against),
-                highest=max(against),
-                errors=sum(each.errors for each in own),
-            )
-        )
-    return found
+    def measured(self) -> list[tuple[Scenario, list[Row]]]:
+        """The scenarios that were played, in their order, with a row for each contender."""
+        return [(each, rows(self.samples[each.name])) for each in SCENARIOS if each.name in self.samples]
 
 
 def as_json(results: Results) -> str:
@@ -94,11 +41,19 @@ def as_json(results: Results) -> str:
     document = {
         "machine": results.machine,
         "missing": results.missing,
+        "scenarios": {
+            scenario.name: {
+                "title": scenario.title,
+                "mebibytes": scenario.mebibytes,
+                "targets": dict(scenario.targets),
+                "rows": [dataclasses.asdict(row) for row in measured],
+                "samples": [dataclasses.asdict(sample) for sample in results.samples[scenario.name]],
+            }
+            for scenario, measured in results.measured()
+        },
         "deciding": {name: [each._asdict() for each in lines] for name, lines in results.deciding.items()},
         "parts": results.parts,
-        "rows": [dataclasses.asdict(row) for row in rows(results.samples)],
         "profile": results.profile._asdict() if results.profile else None,
-        "samples": [dataclasses.asdict(sample) for sample in results.samples],
     }
     return json.dumps(_rounded(document), indent=1, ensure_ascii=False) + "\n"
 
@@ -118,8 +73,7 @@ def as_markdown(results: Results) -> str:
     """What a reader wants to see."""
     pieces = ["# Benchmark results", _facts(results.machine)]
     pieces += [f"**Not measured:** {each}" for each in results.missing]
-    if results.samples:
-        pieces += ["## CPU per request", _load_table(rows(results.samples))]
+    pieces += _load_pieces(results.measured())
     if results.profile:
         pieces += ["## Where the router's goes", _profile_tables(results.profile)]
     if results.parts:
@@ -139,34 +93,68 @@ def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in (header, ruler, *lines))
 
 
-def _load_table(contenders: list[Row]) -> str:
+def _load_pieces(measured: list[tuple[Scenario, list[Row]]]) -> list[str]:
+    pieces = []
+    aims = [(scenario, verdict) for scenario, each in measured for verdict in verdicts(scenario, each)]
+    if aims:
+        pieces += ["## Targets: the router's CPU per request over another's", _verdict_table(aims)]
+    if len(measured) > 1:
+        pieces += ["## The router's CPU per request over another's, by scenario", _ratio_table(measured)]
+    for scenario, each in measured:
+        pieces += [f"## {scenario.title[0].upper()}{scenario.title[1:]}", _load_table(scenario, each)]
+    return pieces
+
+
+def _verdict_table(aims: Iterable[tuple[Scenario, Verdict]]) -> str:
+    return table(
+        ("against", "requests", "router ÷ this", "lowest-highest", "target", ""),
+        [
+            (
+                verdict.title,
+                f"{scenario.title}, per byte" if scenario.mebibytes else scenario.title,
+                f"**{verdict.ratio:.2f}**",
+                f"{verdict.lowest:.2f}-{verdict.highest:.2f}",
+                f"≤ {verdict.target}",
+                "met" if verdict.met else "missed",
+            )
+            for scenario, verdict in aims
+        ],
+    )
+
+
+def _ratio_table(measured: Iterable[tuple[Scenario, list[Row]]]) -> str:
+    others = [each for each in CONTENDERS if each.name != ROUTER]
+    lines = []
+    for scenario, found in measured:
+        by_name = {row.contender: row for row in found}
+        lines.append(
+            (
+                scenario.title,
+                *(f"{by_name[each.name].ratio:.2f}" if each.name in by_name else "-" for each in others),
+            )
+        )
+    return table(("", *(each.title for each in others)), lines)
+
+
+def _load_table(scenario: Scenario, contenders: list[Row]) -> str:
+    bulk = scenario.mebibytes
     header = (
-        "",
-        "CPU µs",
-        "user",
-        "system",
-        "requests/s",
-        "p50 ms",
-        "p99 ms",
-        "router ÷ this (lowest-highest)",
-        "target",
+        *("", "CPU µs", "user", "system"),
+        *(("CPU µs/MiB", "MiB/s") if bulk else ()),
+        *("requests/s", "p50 ms", "p90", "p99", "p99.9", "peak MiB", "router ÷ this", "lowest-highest"),
         "errors",
     )
     return table(
         header,
         [
             (
-                row.title,
-                f"{row.cpu:.1f}",
-                f"{row.user:.1f}",
-                f"{row.system:.1f}",
+                *(row.title, f"{row.cpu:.1f}", f"{row.user:.1f}", f"{row.system:.1f}"),
+                *((f"{row.cpu / bulk:,.0f}", f"{row.per_second * bulk:,.0f}") if bulk else ()),
                 f"{row.per_second:,.0f}",
-                f"{row.p50 / 1e3:.1f}",
-                f"{row.p99 / 1e3:.1f}",
-                ""
-                if row.contender == ROUTER
-                else f"**{row.ratio:.2f}** ({row.lowest:.2f}-{row.highest:.2f})",
-                f"≤ {TARGETS[row.contender]}" if row.contender in TARGETS else "",
+                *(f"{each / 1e3:.1f}" for each in (row.p50, row.p90, row.p99, row.p999)),
+                f"{row.peak / MIB:.0f}",
+                "" if row.contender == ROUTER else f"**{row.ratio:.2f}**",
+                "" if row.contender == ROUTER else f"{row.lowest:.2f}-{row.highest:.2f}",
                 str(row.errors),
             )
             for row in contenders

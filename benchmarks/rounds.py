@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import backends, load
+from benchmarks.contenders.place import write_certificate
 from benchmarks.cpu import cpu_time
+from benchmarks.memory.tree import forget_peaks, peak
 from benchmarks.proxies import Contender
 from benchmarks.reference import Ports, free_ports
 from router.local.processes import Process, stop_all, wait_until_ready
@@ -18,17 +20,23 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One contender in one round. `user` and `system` are CPU seconds of its process tree."""
+    """One contender in one round. `user` and `system` are CPU seconds of its process tree.
+
+    `peak` are the bytes that the tree held resident at most, `bytes` those of the answers.
+    """
 
     contender: str
     round: int
     requests: int
     seconds: float
+    bytes: int
     user: float
     system: float
+    peak: int
     p50: float
     p90: float
     p99: float
+    p999: float
     errors: int
 
     @property
@@ -44,6 +52,7 @@ class Running:
     contender: Contender
     process: Process
     port: int
+    tls: bool = False
 
     @property
     def pid(self) -> int:
@@ -53,29 +62,44 @@ class Running:
             raise RuntimeError(f"{self.contender.name} does not run")
         return pid
 
-    def measure(self, number: int, *, seconds: float, sent: Path) -> Sample:
+    def measure(
+        self, number: int, *, seconds: float, sent: Path, connections: int = load.CONNECTIONS
+    ) -> Sample:
         """Drives it for so many seconds; raises LoadFailed."""
+        forget_peaks(self.pid)
         before = cpu_time(self.pid)
-        result = load.drive(self.port, seconds=seconds, sent=sent)
+        result = load.drive(self.port, seconds=seconds, sent=sent, connections=connections, tls=self.tls)
         used = cpu_time(self.pid).since(before)
         return Sample(
             contender=self.contender.name,
             round=number,
             user=used.user,
             system=used.system,
+            peak=peak(self.pid),
             **result._asdict(),
         )
 
 
 @contextmanager
-def arena(folder: Path, contenders: Sequence[Contender]) -> Iterator[list[Running]]:
-    """Stand-ins and contenders, all ready; ends every process it has started, however it is left."""
-    ports = Ports.free()
-    processes = [Process(backends.program(ports, folder))]
+def arena(
+    folder: Path,
+    contenders: Sequence[Contender],
+    *,
+    ports: Ports | None = None,
+    tls: bool = False,
+    sockets: bool = False,
+) -> Iterator[list[Running]]:
+    """Stand-ins on those ports and contenders, all ready; ends all that it has started, however it is left.
+
+    With `tls` the contenders speak TLS to clients, with `sockets` they ask the stand-ins on unix sockets.
+    """
+    ports = ports or Ports.free()
+    certificate = write_certificate(folder) if tls else None
+    processes = [Process(backends.program(ports, folder, sockets=sockets))]
     running = []
     for contender, port in zip(contenders, free_ports(len(contenders)), strict=True):
-        process = Process(contender.make(folder, ports, port))
-        running.append(Running(contender=contender, process=process, port=port))
+        program = contender.make(folder, ports, port, sockets=sockets, certificate=certificate)
+        running.append(Running(contender=contender, process=Process(program), port=port, tls=tls))
     try:
         processes[0].start()
         wait_until_ready(processes, patience=20)
@@ -88,15 +112,24 @@ def arena(folder: Path, contenders: Sequence[Contender]) -> Iterator[list[Runnin
         stop_all(reversed(processes), patience=5)
 
 
-def play(running: Sequence[Running], *, rounds: int, seconds: float, sent: Path, say: Say) -> list[Sample]:
+def play(
+    running: Sequence[Running],
+    *,
+    rounds: int,
+    seconds: float,
+    sent: Path,
+    say: Say,
+    connections: int = load.CONNECTIONS,
+    warm: bool = True,
+) -> list[Sample]:
     """All rounds, each begun by another contender; a short one before them warms everything up."""
-    for each in running:
-        each.measure(0, seconds=1, sent=sent)
+    for each in running if warm else ():
+        each.measure(0, seconds=1, sent=sent, connections=connections)
     samples = []
     for number in range(rounds):
         first = number % len(running)
         for each in (*running[first:], *running[:first]):
-            sample = each.measure(number, seconds=seconds, sent=sent)
-            say(f"  round {number + 1}/{rounds}  {each.contender.title:30} {sample.per_request:6.1f} µs")
+            sample = each.measure(number, seconds=seconds, sent=sent, connections=connections)
+            say(f"  round {number + 1}/{rounds}  {each.contender.title:30} {sample.per_request:8.1f} µs")
             samples.append(sample)
     return samples

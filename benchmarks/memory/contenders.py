@@ -12,8 +12,8 @@ from pathlib import Path
 
 import trustme
 
+from benchmarks.contenders.place import find
 from benchmarks.memory.worker import LARGE
-from benchmarks.proxies import find
 from benchmarks.reference import HOST, free_ports
 from router.local.loopback import answers
 from router.local.processes import Program

@@ -27,14 +27,23 @@ class Growth:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._before: dict[int, int] = {}
-        for each in family(pid):
-            (PROC / str(each) / "clear_refs").write_text(_FORGET_PEAK, encoding="ascii")
-            self._before[each] = held(each).now
+        forget_peaks(pid)
+        self._before = {each: held(each).now for each in family(pid)}
 
     def peak(self) -> int:
         """Bytes; what a process has that was not there before counts whole."""
         return sum(held(each).peak - self._before.get(each, 0) for each in family(self._pid))
+
+
+def forget_peaks(pid: int) -> None:
+    """Sets the peaks of a process tree back to what is held now; raises ProcessLookupError."""
+    for each in family(pid):
+        (PROC / str(each) / "clear_refs").write_text(_FORGET_PEAK, encoding="ascii")
+
+
+def peak(pid: int) -> int:
+    """Resident bytes of a process tree at most, since its peaks were forgotten; raises ProcessLookupError."""
+    return sum(held(each).peak for each in family(pid))
 
 
 def held(pid: int, *, proc: Path = PROC) -> Held:
