@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.proxies import find, routes_yaml
+from benchmarks.contenders.place import find
+from benchmarks.proxies import routes_yaml
 from benchmarks.reference import DEFAULT, HOST, UPSTREAMS, Ports, Rule
 from router.local.loopback import answers
 from router.local.processes import Program

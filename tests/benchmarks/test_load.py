@@ -11,13 +11,13 @@ OUTPUT = """\
 Running 1s test @ http://127.0.0.1:1
   1 threads and 64 connections
 
-{"requests": 1200, "seconds": 1.0, "bytes": 7200, "p50": 500, "p90": 900, "p99": 1500, "p999": 1900, "errors": 2}
+{"requests": 1200, "seconds": 1, "bytes": 720, "p50": 500, "p90": 900, "p99": 1500, "p999": 1900, "errors": 2}
 """
 
 
 def test_the_last_line_is_read() -> None:
     assert parse(OUTPUT) == Load(
-        requests=1200, seconds=1.0, bytes=7200, p50=500, p90=900, p99=1500, p999=1900, errors=2
+        requests=1200, seconds=1, bytes=720, p50=500, p90=900, p99=1500, p999=1900, errors=2
     )
 
 
