@@ -39,6 +39,7 @@ def waiting(running: Sequence[Running], ports: Ports, count: int) -> Iterator[No
 
 
 async def _ended(clients: Sequence[Client]) -> int:
-    """What has come meanwhile is read first."""
-    await asyncio.sleep(0.1)
+    """What has come meanwhile is read first, in several turns of the loop."""
+    for _ in range(10):
+        await asyncio.sleep(0.02)
     return sum(client.answered.done() for client in clients)
