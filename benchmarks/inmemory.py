@@ -66,7 +66,7 @@ class Lane:
         self._answered: list[asyncio.Protocol] = []
         for endpoint in {each.name: each for each in self.application.discovery.endpoints()}.values():
             worker = UpstreamConnection(endpoint, context.pool)
-            worker.connection_made(Wire(self._asked, worker, self.sockets[0]))
+            worker.connection_made(Wire(self._asked, worker.as_protocol(), self.sockets[0]))
             context.pool.release(worker)
         self._client = ClientConnection(context, config.settings.listen[0], lambda _: None)
         self._client.connection_made(Wire(self._answered, self._client.as_protocol(), self.sockets[0]))

@@ -204,7 +204,7 @@ def _parts(opened: Lane, requests: list[bytes]) -> dict[str, Call]:
         _each(lambda head: decide(snapshot, head, states), decided),
         _each(lambda each: request_head(each, target=each.target, client=CLIENT, scheme=b"http"), messages),
         _each(read_answer, requests),
-        _each(lambda _: response_head(answer, answer_head, close=False, unchunk=False), requests),
+        _each(lambda _: response_head(answer, close=False, unchunk=False), requests),
         _each(lambda _: ChunkScanner(BadResponse).feed(body), requests),
         _each(count, records),
         _each(lambda record: log.record(record, 1.7e9), records),

@@ -30,7 +30,35 @@ _QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff
 _EXTENSIONS = re.compile(rb"(?:;%b(?:=(?:%b|%b))?)*" % (_TOKEN, _TOKEN, _QUOTED))
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 _SIZE_START = re.compile(rb"[0-9A-Fa-f]{1,16}(?:;|\r?\Z)")
+_VALUES = bytes(int(chr(byte), 16) if chr(byte) in "0123456789abcdefABCDEF" else 16 for byte in range(256))
+"""What each byte is worth as a hex digit, 16 where it is none."""
+
+_LAST = b"\r\n0\r\n\r\n"
+"""The end of a chunk, and of the body behind it."""
+
 _SIZE_RULE = f"1 to {_MAX_DIGITS} hex digits and CRLF"
+
+
+def is_one_chunk(data: bytes, start: int) -> bool:
+    """Whether all from `start` on is one chunk and the end of the body, with nothing that is not passed on.
+
+    So short answers come; for them a `ChunkScanner` would find nothing else.
+    """
+    end = len(data) - len(_LAST)
+    if start >= end or not data.endswith(_LAST):
+        return False
+    size, at = 0, start
+    value = _VALUES[data[at]]
+    while value < 16:
+        size = size << 4 | value
+        at += 1
+        value = _VALUES[data[at]]
+    return (
+        0 < at - start <= _MAX_DIGITS
+        and 0 < size == end - at - 2
+        and data[at] == 0x0D
+        and data[at + 1] == 0x0A
+    )
 
 
 class ChunkScanner:
@@ -56,18 +84,24 @@ class ChunkScanner:
         self._held = b""
         self._extras = 0
 
-    def feed(self, data: bytes) -> tuple[bytes, int]:
-        """What to pass on, and how many bytes of `data` were the body's (all of them unless `done`)."""
-        length = len(data)
-        if length <= self._left:
-            self._left -= length
-            self.size += length
-            return data, length
-        return self._walk(data, length)
+    def feed(self, data: bytes, start: int = 0) -> tuple[bytes, int]:
+        """What to pass on, and where in `data` the body ended (behind all of it unless `done`).
 
-    def _walk(self, data: bytes, length: int) -> tuple[bytes, int]:
+        The body begins at `start`; what stands before it is passed on as it is.
+        """
+        length = len(data)
+        if length - start <= self._left:
+            self._left -= length - start
+            self.size += length - start
+            return data, length
+        return self._walk(data, start, length)
+
+    def _walk(self, data: bytes, position: int, length: int) -> tuple[bytes, int]:
         out: list[bytes] = []
-        run = position = 0  # data[run:position] goes out as it came
+        run = 0  # data[run:position] goes out as it came
+        if self._decode and position:
+            out.append(data[:position])
+            run = position
         while position < length and not self.done:
             start = position
             if self._left:

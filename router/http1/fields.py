@@ -8,6 +8,26 @@ from functools import lru_cache
 MAX_LENGTH_DIGITS = 19
 """Content-Length up to 2^63-1 has 19 digits; Python's int() refuses 4,300 zeros that llhttp takes."""
 
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"upgrade",
+        b"http2-settings",
+    }
+)
+"""RFC 9110 section 7.6.1, and what older peers send; Transfer-Encoding stays, since the framing stays.
+
+Trailer goes because trailers do. Proxy-Authorization and Proxy-Authenticate may be relayed (section 11.7),
+and are, as by nginx and HAProxy: nothing here asks for such credentials.
+"""
+
+FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+"""What a 204 or a 1xx may not carry (RFC 9110 section 8.6, RFC 9112 section 6.1)."""
+
 MAX_SIZE = 2**63 - 1
 """Bytes of a body or a chunk: nginx's NGX_MAX_OFF_T_VALUE."""
 

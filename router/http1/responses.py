@@ -15,6 +15,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from router.errors import BadResponse
 from router.http1.fields import (
+    FRAMING,
+    HOP_BY_HOP,
     MAX_LENGTH_DIGITS,
     SILENT,
     fault_in,
@@ -31,6 +33,8 @@ UNASKED = "the answer switches protocols (101), which nobody asked for"
 
 UNFOUNDED = "the answer switches protocols (101), but lacks Upgrade, or Connection that names it"
 
+_NOT_WITHOUT_A_BODY = HOP_BY_HOP | FRAMING
+
 _START = b"HTTP/1."
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
 
@@ -38,8 +42,10 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x8
 class ResponseMessage:
     """One response head, of a final answer or of a 1xx one.
 
-    `line` is the status line and `lines` the fields as they came, without CRLF; `headers` the same
-    fields with names in lower case and values without blanks around them, `fields` those of one name joined.
+    `head` is all of it as it came, `line` the status line and `lines` the fields, without CRLF; `headers` the
+    same fields with names in lower case and values without blanks around them, `fields` those of one name
+    joined. `passes` tells that nothing of it is for the worker's connection alone, so that a client may have
+    it as it is.
     `content_length` (-1 for none) and `chunked` are what the fields say; `no_body` (HEAD, 1xx, 204, 304)
     says that nothing follows all the same, `until_close` that the end of the connection is the end of
     the body.
@@ -49,12 +55,14 @@ class ResponseMessage:
         "chunked",
         "content_length",
         "fields",
+        "head",
         "headers",
         "keep_alive",
         "line",
         "lines",
         "minor",
         "no_body",
+        "passes",
         "status",
         "until_close",
     )
@@ -62,6 +70,7 @@ class ResponseMessage:
     def __init__(
         self,
         *,
+        head: bytes,
         line: bytes,
         status: int,
         minor: int,
@@ -70,6 +79,7 @@ class ResponseMessage:
         lines: list[bytes],
         no_body: bool,
     ) -> None:
+        self.head = head
         self.line = line
         self.status = status
         self.minor = minor
@@ -81,6 +91,7 @@ class ResponseMessage:
         self.chunked = False
         self.until_close = False
         self.keep_alive = minor == 1
+        self.passes = False
 
 
 def end_of_response_head(buffer: bytes | bytearray, searched: int) -> int:
@@ -131,6 +142,7 @@ def parse_response(head: bytes, request_method: str) -> ResponseMessage:
     if len(fields) != len(headers):
         fields = join_repeated(headers)
     message = ResponseMessage(
+        head=head,
         line=line,
         status=status,
         minor=minor,
@@ -142,6 +154,8 @@ def parse_response(head: bytes, request_method: str) -> ResponseMessage:
     if b"connection" in fields:
         message.keep_alive = persists(fields[b"connection"], minor)
     _framing(message, fields)
+    forbidden = _NOT_WITHOUT_A_BODY if status == 204 or status < 200 else HOP_BY_HOP
+    message.passes = minor == 1 and not message.until_close and forbidden.isdisjoint(fields)
     return message
 
 

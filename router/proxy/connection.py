@@ -33,7 +33,7 @@ from router.http1.responses import ResponseMessage
 from router.proxy.admission import take
 from router.proxy.context import ProxyContext
 from router.proxy.exchange import Exchange
-from router.proxy.headers import response_head
+from router.proxy.headers import answer_start
 from router.proxy.replies import error_reply, local_reply
 from router.proxy.reset import reset
 from router.proxy.stream import ClientStream
@@ -344,12 +344,11 @@ class ClientConnection(ClientStream):
         self._write(head)
         tunnel.open(early, rest, client_full=self._writing_paused)
 
-    def send_head(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
+    def send_head(self, message: ResponseMessage, data: bytes) -> None:
         """Begins the answer; the connection ends with it where the client still sends, or wants it so."""
         self._end_with_answer()
         close, added = not self._keep_alive, self._listener.fields
-        sent = response_head(message, head, close=close, unchunk=self.wants_payload, added=added)
-        self._write(sent + body)
+        self._write(answer_start(message, data, close=close, unchunk=self.wants_payload, added=added))
 
     def send_body(self, data: bytes) -> None:
         """Passes a piece of the answer on."""

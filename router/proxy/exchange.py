@@ -48,13 +48,13 @@ from router.routing.decision import Forward, Refuse, Respond, decide
 from router.routing.limits import body_limit, body_too_large, first_byte_limit
 from router.routing.upgrade import protocol_asked
 from router.table import Endpoint
-from router.upstream.connection import WRITE_HIGH, UpstreamConnection
+from router.upstream.connection import WRITE_HIGH, ResponseSink, UpstreamConnection
 from router.upstream.state import EndpointState
 
 log = logging.getLogger(__name__)
 
 
-class Exchange(ExchangeRecord):
+class Exchange(ExchangeRecord, ResponseSink):
     """One request: its record, and what drives it.
 
     `_candidate` counts those given up, `_turn` is None of a request that never had to wait, `_held` of one
@@ -131,7 +131,7 @@ class Exchange(ExchangeRecord):
         if not isinstance(decision, Forward):
             self._answer_here(decision, client)
             return
-        if has_body and message.content_length > self.max_body:
+        if message.content_length > 0 and message.content_length > self.max_body:
             self._fail(body_too_large(message.content_length, self.max_body))
             return
         if not decision.candidates and not decision.route.wait_for_worker:
@@ -292,7 +292,7 @@ class Exchange(ExchangeRecord):
             held.sent(head.method)
         connection.write(data)
         if not self._response_begun:
-            self._arm(self._context.settings.timeouts.body)
+            self._wait_for(self._context.ticks.body)
 
     def on_body_end(self) -> None:
         """The request is whole: nothing of it can pause the client any more."""
@@ -304,7 +304,7 @@ class Exchange(ExchangeRecord):
             if not self._response_begun:
                 self._arm_first_byte()
 
-    def on_informational(self, message: ResponseMessage, head: bytes) -> None:
+    def on_informational(self, message: ResponseMessage) -> None:
         """Passes a 1xx answer on, but for a 100 that the client has from here already."""
         client = self._client
         if client is None:
@@ -315,9 +315,9 @@ class Exchange(ExchangeRecord):
             if self._awaited.is_held_back:
                 self._awaited.flows()
                 self._await_body()
-        client.send_informational(response_head(message, head, close=False, unchunk=False))
+        client.send_informational(response_head(message, close=False, unchunk=False))
 
-    def on_switch(self, message: ResponseMessage, head: bytes, rest: bytes) -> None:
+    def on_switch(self, message: ResponseMessage, rest: bytes) -> None:
         """From here on bytes go both ways as they come, where that is what was asked for."""
         client, connection, decision = self._client, self._connection, self.decision
         if client is None or connection is None or self.head is None or not isinstance(decision, Forward):
@@ -328,8 +328,8 @@ class Exchange(ExchangeRecord):
         self._response_begun = True
         self.first_byte = self._context.clock()
         self.status = message.status
-        granted = response_head(message, head, close=False, unchunk=False, upgrade=protocol)
-        client.switch(granted, (transport, connection), rest, self)
+        granted = response_head(message, close=False, unchunk=False, upgrade=protocol)
+        client.switch(granted, (transport, connection.as_protocol()), rest, self)
 
     def on_tunnel_end(self, error: type[ProxyError] | None) -> None:
         """The tunnel has ended, for both sides."""
@@ -340,7 +340,7 @@ class Exchange(ExchangeRecord):
             self.reason = error.reason
         self._finish()
 
-    def on_response(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
+    def on_response(self, message: ResponseMessage, data: bytes) -> None:
         """Passes the final answer's beginning on; from here on nothing can be tried again."""
         client = self._client
         if client is None:
@@ -353,11 +353,12 @@ class Exchange(ExchangeRecord):
             self._note_answer()
         self.first_byte = context.clock()
         self.status = message.status
-        self.bytes_out = len(body)
-        if message.status in SUSPECT:
-            self.opening = opening_of(message, body, unchunked=client.wants_payload)
-        client.arm(context.settings.timeouts.read)  # first: a client that is full now has a time of its own
-        client.send_head(message, head, body)
+        size = len(message.head)
+        self.bytes_out = len(data) - size
+        if message.status >= 400 and message.status in SUSPECT:
+            self.opening = opening_of(message, data[size:], unchunked=client.wants_payload)
+        client.wait(context.ticks.read)  # first: a client that is full now has a time of its own
+        client.send_head(message, data)
 
     def _note_answer(self) -> None:
         assert isinstance(self.decision, Forward) and self.endpoint is not None  # noqa: S101, PT018 - as above
@@ -372,7 +373,7 @@ class Exchange(ExchangeRecord):
         self.bytes_out += len(data)
         if self.opening is not None:
             self.opening.add(data)
-        client.arm(self._context.settings.timeouts.read)
+        client.wait(self._context.ticks.read)
         client.send_body(data)
 
     def on_response_end(self) -> None:
@@ -431,7 +432,7 @@ class Exchange(ExchangeRecord):
         """The client has caught up."""
         if self._connection is not None:
             self._connection.resume_reading()
-            self._arm(self._context.settings.timeouts.read)
+            self._wait_for(self._context.ticks.read)
 
     def on_client_gone(self, error: type[ProxyError] = ClientGone) -> None:
         """The client gets nothing more, for whichever reason: cancels the request at the worker."""
@@ -517,7 +518,15 @@ class Exchange(ExchangeRecord):
 
     def _arm_first_byte(self) -> None:
         assert isinstance(self.decision, Forward)  # noqa: S101 - only what is forwarded waits for a worker
-        self._arm(first_byte_limit(self.decision.route, self._context.settings.timeouts))
+        context, route = self._context, self.decision.route
+        if route.first_byte is None:
+            self._wait_for(context.ticks.first_byte)
+        else:
+            self._arm(first_byte_limit(route, context.settings.timeouts))
+
+    def _wait_for(self, ticks: int) -> None:
+        if self._client is not None:
+            self._client.wait(ticks)
 
     def _arm(self, seconds: float) -> None:
         if self._client is not None:

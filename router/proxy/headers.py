@@ -4,29 +4,10 @@ from __future__ import annotations
 
 from itertools import product
 
+from router.http1.fields import FRAMING, HOP_BY_HOP
 from router.http1.requests import RequestMessage
 from router.http1.responses import ResponseMessage
 from router.proxy.trust import LOOPBACK, told_host, told_scheme
-
-HOP_BY_HOP = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"upgrade",
-        b"http2-settings",
-    }
-)
-"""RFC 9110 section 7.6.1, and what older peers send; Transfer-Encoding stays, since the framing stays.
-
-Trailer goes because trailers do. Proxy-Authorization and Proxy-Authenticate may be relayed (section 11.7),
-and are, as by nginx and HAProxy: nothing here asks for such credentials.
-"""
-
-FRAMING = frozenset({b"content-length", b"transfer-encoding"})
-"""What a 204 or a 1xx may not carry (RFC 9110 section 8.6, RFC 9112 section 6.1)."""
 
 REPLACED = frozenset(
     {
@@ -125,13 +106,7 @@ def upgrade_lines(protocol: str) -> list[bytes]:
 
 
 def response_head(
-    message: ResponseMessage,
-    head: bytes,
-    *,
-    close: bool,
-    unchunk: bool,
-    upgrade: str = "",
-    added: bytes = b"",
+    message: ResponseMessage, *, close: bool, unchunk: bool, upgrade: str = "", added: bytes = b""
 ) -> bytes:
     """The head that the client gets: as it came, where nothing must change.
 
@@ -140,25 +115,34 @@ def response_head(
     body that ends with the worker's connection is sent in chunks. `added` is the listener's
     Strict-Transport-Security, which gives way to one of the worker's.
     """
-    headers = message.headers
+    headers, head = message.headers, message.head
     names = message.fields
     if added and b"strict-transport-security" in names:
         added = b""
-    forbidden = HOP_BY_HOP | FRAMING if message.status == 204 or message.status < 200 else HOP_BY_HOP
-    chunk = message.until_close and not unchunk
-    if not close and not unchunk and not chunk and message.minor == 1 and forbidden.isdisjoint(names):
+    if message.passes and not close and not unchunk:
         return head[:-2] + added + b"\r\n" if added else head
-    dropped = forbidden
+    dropped = HOP_BY_HOP | FRAMING if message.status == 204 or message.status < 200 else HOP_BY_HOP
     if b"connection" in names:
         dropped |= nominated(headers)
     if unchunk:
         dropped |= {b"transfer-encoding"}
-    status_line = b"HTTP/1.1" + head[8 : head.index(b"\r\n")]
-    lines = [status_line, *kept_lines(headers, message.lines, dropped)]
-    if chunk:
+    lines = [b"HTTP/1.1" + message.line[8:], *kept_lines(headers, message.lines, dropped)]
+    if message.until_close and not unchunk:
         lines.append(b"Transfer-Encoding: chunked")
     if close:
         lines.append(b"Connection: close")
     if upgrade:
         lines += upgrade_lines(upgrade)
     return b"\r\n".join(lines) + b"\r\n" + added + b"\r\n"
+
+
+def answer_start(message: ResponseMessage, data: bytes, *, close: bool, unchunk: bool, added: bytes) -> bytes:
+    """What the client gets of an answer that begins with `data`: the head as it came, and some of the body.
+
+    The rest is as for `response_head`. In the ordinary case it is `data` itself.
+    """
+    if message.passes and not close and not unchunk and not added:
+        return data
+    head = response_head(message, close=close, unchunk=unchunk, added=added)
+    size = len(message.head)
+    return b"".join((head, memoryview(data)[size:])) if len(data) > size else head

@@ -56,8 +56,8 @@ class ClientStream(ABC):
         """Passes a 101 on, and leaves the connection to a tunnel that begins with the worker's `rest`."""
 
     @abstractmethod
-    def send_head(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
-        """Begins the answer, with what has come of its body."""
+    def send_head(self, message: ResponseMessage, data: bytes) -> None:
+        """Begins the answer: with the head as it came, and behind it in `data` what has come of its body."""
 
     @abstractmethod
     def send_body(self, data: bytes) -> None:

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import select
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from enum import Enum
-from typing import Protocol, cast
+from typing import Final, cast
+
+from mypy_extensions import trait
 
 from router.errors import BadResponse, UpstreamAborted, UpstreamError
-from router.http1.chunks import ChunkScanner
+from router.http1.chunks import ChunkScanner, is_one_chunk
 from router.http1.responses import ResponseMessage, end_of_response_head, parse_response
 from router.table import Endpoint
 
@@ -32,6 +34,9 @@ READ = 262_144
 
 LAST_CHUNK = b"0\r\n\r\n"
 
+MOST_REMEMBERED = 2048
+"""Bytes of the last answer's head that a connection keeps, to know the next one by that is equal to it."""
+
 MAX_INFORMATIONAL = 16
 """1xx answers before a final one: enough for any server, an end for one that loops."""
 
@@ -40,61 +45,76 @@ Poll = Callable[[int], list[tuple[int, int]]]
 """`poll` of a `select.poll` object, in milliseconds."""
 
 
-class ResponseSink(Protocol):
+@trait
+class ResponseSink:
     """Who hears the answer: the exchange that sent the request."""
 
-    def on_informational(self, message: ResponseMessage, head: bytes) -> None:
-        """A 1xx answer, whole: parsed and as it came."""
+    __slots__ = ()
 
-    def on_switch(self, message: ResponseMessage, head: bytes, rest: bytes) -> None:
+    @abstractmethod
+    def on_informational(self, message: ResponseMessage) -> None:
+        """A 1xx answer, whole."""
+
+    @abstractmethod
+    def on_switch(self, message: ResponseMessage, rest: bytes) -> None:
         """A 101, and what has come behind it; raises BadResponse where it is not what was asked for."""
 
-    def on_response(self, message: ResponseMessage, head: bytes, body: bytes) -> None:
-        """The final answer's head, parsed and as it came, and what has come of its body with it."""
+    @abstractmethod
+    def on_response(self, message: ResponseMessage, data: bytes) -> None:
+        """The final answer's head, as it came, and behind it in `data` what has come of its body with it."""
 
+    @abstractmethod
     def on_response_body(self, data: bytes) -> None:
         """A further piece of the body, framed as the head says unless decoding was asked for."""
 
+    @abstractmethod
     def on_response_end(self) -> None:
         """The answer is whole; the connection is no longer the sink's."""
 
+    @abstractmethod
     def on_upstream_error(self, error: UpstreamError) -> None:
         """The answer will never be whole; the connection is closed."""
 
+    @abstractmethod
     def on_upstream_paused(self) -> None:
         """The endpoint takes no more for now."""
 
+    @abstractmethod
     def on_upstream_resumed(self) -> None:
         """The endpoint takes bytes again."""
 
 
-class ConnectionOwner(Protocol):
+class ConnectionOwner(ABC):
     """Who keeps idle connections: the pool."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def release(self, connection: UpstreamConnection) -> None:
         """The connection is idle and sound."""
 
+    @abstractmethod
     def discard(self, connection: UpstreamConnection) -> None:
         """The connection is gone."""
 
 
-class Phase(Enum):
-    """What the next byte from the endpoint belongs to."""
+IDLE: Final = 0
+HEAD: Final = 1
+LENGTH: Final = 2
+CHUNKED: Final = 3
+CLOSE: Final = 4
+CLOSED: Final = 5
+"""What the next byte from the endpoint belongs to: a connection's phase.
 
-    IDLE = "idle"
-    HEAD = "head"
-    LENGTH = "length"
-    CHUNKED = "chunked"
-    CLOSE = "close"
-    CLOSED = "closed"
-
-
-MEASURED = frozenset({Phase.HEAD, Phase.LENGTH, Phase.CHUNKED})
-"""Where a whole answer shows by itself, however the connection ends."""
+Between HEAD and CHUNKED a whole answer shows by itself, however the connection ends.
+"""
 
 
-class UpstreamConnection(asyncio.Protocol):
+class UpstreamConnection:
     """A kept-alive connection to one endpoint.
+
+    It is an `asyncio.Protocol` by its methods and not by its base: compiled, a class with a base that is not
+    looks up every field by name.
 
     `answered` tells whether a byte of the current answer has come, `reused` whether an earlier
     request was answered here: both decide whether a lost request may be sent again. `address` is where
@@ -106,6 +126,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_decode",
         "_informational",
         "_keep_alive",
+        "_last",
         "_method",
         "_owner",
         "_phase",
@@ -121,12 +142,14 @@ class UpstreamConnection(asyncio.Protocol):
         "answered",
         "endpoint",
         "idle_since",
+        "name",
         "outdated",
         "reused",
     )
 
     def __init__(self, endpoint: Endpoint, owner: ConnectionOwner) -> None:
         self.endpoint = endpoint
+        self.name = endpoint.name
         self.address = ""
         self.answered = False
         self.reused = False
@@ -135,7 +158,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._sink: ResponseSink | None = None
-        self._phase = Phase.IDLE
+        self._phase = IDLE
         self._poll: Poll | None = None
         self._method = ""
         self._decode = False
@@ -147,6 +170,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._informational = 0
         self._remaining = 0
         self._scanner: ChunkScanner | None = None
+        self._last: ResponseMessage | None = None
+
+    def as_protocol(self) -> asyncio.Protocol:
+        """The connection as asyncio's types know it."""
+        return cast("asyncio.Protocol", self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Sets both write marks; nothing is sent before `send`."""
@@ -186,7 +214,7 @@ class UpstreamConnection(asyncio.Protocol):
         since on many a connection to a client nothing else tells a cut body from a whole one.
         """
         self._sink = sink
-        self._phase = Phase.HEAD
+        self._phase = HEAD
         self._method = method
         self._decode = decode
         self._request_done = False
@@ -223,9 +251,9 @@ class UpstreamConnection(asyncio.Protocol):
         """
         transport = self._transport
         if transport is None or transport.is_closing():
-            raise BadResponse(f"{self.endpoint.name} closed the connection as it switched protocols")
+            raise BadResponse(f"{self.name} closed the connection as it switched protocols")
         self._sink = None
-        self._phase = Phase.CLOSED
+        self._phase = CLOSED
         return transport
 
     def abort(self) -> None:
@@ -234,7 +262,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._close()
 
     def _close(self) -> None:
-        self._phase = Phase.CLOSED
+        self._phase = CLOSED
         self._owner.discard(self)
         if self._transport is not None:
             self._transport.abort()
@@ -247,7 +275,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         self.answered = True
         try:
-            if self._phase is Phase.HEAD:
+            if self._phase == HEAD:
                 self._read_head(sink, data)
             else:
                 self._read_body(sink, data)
@@ -256,75 +284,96 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _read_head(self, sink: ResponseSink, data: bytes) -> None:
         buffer = self._buffer + data if self._buffer else data
+        last = self._last
+        if last is not None and self._method != "HEAD" and buffer.startswith(last.head):
+            self._searched = 0
+            self._answer(sink, last, buffer)
+            return
         while True:
             end = end_of_response_head(buffer, self._searched)
             if end < 0:
                 self._buffer = buffer
                 self._searched = len(buffer)
                 return
-            head = buffer if end == len(buffer) else buffer[:end]
-            buffer = b"" if end == len(buffer) else buffer[end:]
             self._searched = 0
-            message = parse_response(head, self._method)
+            message = parse_response(buffer if end == len(buffer) else buffer[:end], self._method)
             if message.status >= 200:
                 break
+            buffer = buffer[end:]
             self._informational += 1
             if self._informational > MAX_INFORMATIONAL:
-                raise BadResponse(f"{self.endpoint.name} sent more than {MAX_INFORMATIONAL} 1xx answers")
+                raise BadResponse(f"{self.name} sent more than {MAX_INFORMATIONAL} 1xx answers")
             if message.status == 101:
                 self._buffer = b""
-                sink.on_switch(message, head, buffer)
+                sink.on_switch(message, buffer)
                 return
-            sink.on_informational(message, head)
+            sink.on_informational(message)
             if self._sink is not sink:
                 return
+        if self._method != "HEAD" and end <= MOST_REMEMBERED:
+            self._last = message
+        self._answer(sink, message, buffer)
+
+    def _answer(self, sink: ResponseSink, message: ResponseMessage, data: bytes) -> None:
+        """The final answer's head, and what has come of its body, which begins behind it."""
         self._buffer = b""
         self._begin_body(message)
-        piece, consumed = self._take_body(buffer)
+        length = len(data)
         # In one call, so that both are sent on in one write: a system call costs as much as deciding.
-        sink.on_response(message, head, piece)
-        if self._phase is Phase.IDLE and self._sink is sink:
-            self._end(sink, excess=consumed < len(buffer))
+        if self._phase == CHUNKED and not self._decode and is_one_chunk(data, len(message.head)):
+            self._phase = IDLE
+            consumed = length
+            sink.on_response(message, data)
+        else:
+            piece, consumed = self._take_body(data, len(message.head))
+            sink.on_response(message, piece)
+        if self._phase == IDLE and self._sink is sink:
+            self._end(sink, excess=consumed < length)
 
     def _begin_body(self, message: ResponseMessage) -> None:
         self._keep_alive = message.keep_alive
         if message.no_body or message.content_length == 0:
-            self._phase = Phase.IDLE
+            self._phase = IDLE
         elif message.chunked:
-            self._phase = Phase.CHUNKED
-            self._scanner = ChunkScanner(BadResponse, decode=self._decode)
+            self._phase = CHUNKED
         elif message.until_close:
-            self._phase = Phase.CLOSE
+            self._phase = CLOSE
         else:
-            self._phase = Phase.LENGTH
+            self._phase = LENGTH
             self._remaining = message.content_length
 
     def _read_body(self, sink: ResponseSink, data: bytes) -> None:
-        piece, consumed = self._take_body(data)
+        piece, consumed = self._take_body(data, 0)
         if piece:
             sink.on_response_body(piece)
-        if self._phase is Phase.IDLE and self._sink is sink:
+        if self._phase == IDLE and self._sink is sink:
             self._end(sink, excess=consumed < len(data))
 
-    def _take_body(self, data: bytes) -> tuple[bytes, int]:
-        """What is passed on of `data`, and how much of it belongs to the body."""
-        if self._phase is Phase.CHUNKED:
+    def _take_body(self, data: bytes, start: int) -> tuple[bytes, int]:
+        """What is passed on of `data`, and where in it the body ends, which begins or goes on at `start`.
+
+        What stands before it is passed on as it is.
+        """
+        length = len(data)
+        if self._phase == CHUNKED:
             scanner = self._scanner
-            assert scanner is not None  # noqa: S101 - set with the phase; for the type checker only
-            taken = scanner.feed(data)
+            if scanner is None:
+                self._scanner = scanner = ChunkScanner(BadResponse, decode=self._decode)
+            taken = scanner.feed(data, start)
             if scanner.done:
-                self._phase = Phase.IDLE
+                self._phase = IDLE
             return taken
-        if self._phase is Phase.LENGTH:
-            consumed = min(self._remaining, len(data))
-            self._remaining -= consumed
+        if self._phase == LENGTH:
+            end = min(start + self._remaining, length)
+            self._remaining -= end - start
             if not self._remaining:
-                self._phase = Phase.IDLE
-            return (data if consumed == len(data) else data[:consumed]), consumed
-        if self._phase is Phase.CLOSE:
-            whole = self._decode or not data
-            return data if whole else b"%x\r\n%b\r\n" % (len(data), data), len(data)
-        return b"", 0
+                self._phase = IDLE
+            return (data if end == length else data[:end]), end
+        if self._phase == CLOSE:
+            if self._decode or start == length:
+                return data, length
+            return b"%b%x\r\n%b\r\n" % (data[:start], length - start, data[start:]), length
+        return (data if start == length else data[:start]), start
 
     def _end(self, sink: ResponseSink, *, excess: bool) -> None:
         self._sink = None
@@ -354,21 +403,19 @@ class UpstreamConnection(asyncio.Protocol):
     def eof_received(self) -> None:
         """The endpoint sends no more: the end of a close-delimited body, else a broken answer."""
         sink = self._sink
-        if sink is not None and self._phase is Phase.CLOSE:
+        if sink is not None and self._phase == CLOSE:
             if not self._decode:
                 sink.on_response_body(LAST_CHUNK)
             self._keep_alive = False
             self._end(sink, excess=False)
         else:
-            self._fail(
-                UpstreamAborted(f"{self.endpoint.name} closed the connection before its answer was whole")
-            )
+            self._fail(UpstreamAborted(f"{self.name} closed the connection before its answer was whole"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A reset, or the end of a connection that was closed from here."""
         if exc is not None:
             self._read_what_is_left()
-        self._fail(UpstreamAborted(f"{self.endpoint.name} reset the connection before its answer was whole"))
+        self._fail(UpstreamAborted(f"{self.name} reset the connection before its answer was whole"))
         self._transport = None
 
     def _read_what_is_left(self) -> None:
@@ -380,7 +427,7 @@ class UpstreamConnection(asyncio.Protocol):
         if sock is None:
             return
         with sock.dup() as readable:
-            while self._phase in MEASURED:
+            while HEAD <= self._phase <= CHUNKED:
                 try:
                     data = readable.recv(READ)
                 except OSError:

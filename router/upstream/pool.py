@@ -18,7 +18,7 @@ from router.errors import (
 from router.guard import numeric
 from router.table import DnsAddress, Endpoint, UnixAddress
 from router.tls.certificates import ClientStore
-from router.upstream.connection import UpstreamConnection
+from router.upstream.connection import ConnectionOwner, UpstreamConnection
 from router.upstream.handshake import Dial, handshake, name_to_verify
 
 MAX_IDLE = 256
@@ -58,7 +58,7 @@ class ConnectWaiter(Protocol):
         """There will be none."""
 
 
-class Pool:
+class Pool(ConnectionOwner):
     """Idle connections by endpoint, and the making of new ones.
 
     Only a new connection costs a task; a request on a kept one costs a list's pop and append.
@@ -115,7 +115,9 @@ class Pool:
             connection.abort()
             return
         connection.idle_since = self._clock()
-        idle = self._idle.setdefault(connection.endpoint.name, [])
+        idle = self._idle.get(connection.name)
+        if idle is None:
+            self._idle[connection.name] = idle = []
         if len(idle) < MAX_IDLE:
             idle.append(connection)
         else:
@@ -124,7 +126,7 @@ class Pool:
     def discard(self, connection: UpstreamConnection) -> None:
         """Forgets a connection that is closed."""
         self._open.discard(connection)
-        idle = self._idle.get(connection.endpoint.name)
+        idle = self._idle.get(connection.name)
         if idle and connection in idle:
             idle.remove(connection)
 
@@ -146,7 +148,7 @@ class Pool:
                 connection.abort()
             del self._idle[name]
         for connection in tuple(self._open):
-            name = connection.endpoint.name
+            name = connection.name
             addresses = leads_to.get(name)
             if name in leads_to and (addresses is None or connection.address in addresses):
                 continue
@@ -161,9 +163,7 @@ class Pool:
 
     def has_connection(self, endpoint: Endpoint) -> bool:
         """Whether any connection to where the endpoint is now is open, which shows that it is up."""
-        return any(
-            connection.endpoint.name == endpoint.name and not connection.outdated for connection in self._open
-        )
+        return any(connection.name == endpoint.name and not connection.outdated for connection in self._open)
 
     def connect(self, endpoint: Endpoint, waiter: ConnectWaiter) -> asyncio.Task[None]:
         """Opens a new connection for the waiter; cancelling the task gives it up."""
@@ -244,10 +244,10 @@ class Pool:
         """Opens the connection, and speaks TLS on it where the endpoint does."""
         tls = connection.endpoint.tls
         if tls is None:
-            await dial(lambda: connection)
+            await dial(connection.as_protocol)
         else:
             name = name_to_verify(connection.endpoint, tls)
-            await handshake(dial, connection, self.clients.of(tls), name)
+            await handshake(dial, connection.as_protocol(), self.clients.of(tls), name)
 
     def _refuse_replication(self, address: SocketAddress) -> None:
         reason = self._judge(address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from random import Random
 
-from router.proxy.headers import HOP_BY_HOP
+from router.http1.fields import HOP_BY_HOP
 from tests.fuzz.engine import Target, pieces
 from tests.fuzz.memory import MemoryTransport
 from tests.fuzz.readings import Answer, Field, answer, strict

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import BadRequest, BadResponse
-from router.http1.chunks import MAX_EXTRAS, ChunkScanner
+from router.http1.chunks import MAX_EXTRAS, ChunkScanner, is_one_chunk
 from tests.http1 import llhttp
 from tests.http1.bytes_strategies import MUTATED_BODIES, pieces
 from tests.http1.ours import STRICTER, pass_chunks, read_chunks
@@ -108,6 +108,41 @@ def test_refuses_a_body(body: bytes, part: str) -> None:
     with pytest.raises(BadRequest) as caught:
         pass_chunks([body])
     assert part in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("body", "out", "payload"), [case[1:] for case in TAKEN], ids=[case[0] for case in TAKEN]
+)
+def test_what_stands_before_a_body_is_passed_on(body: bytes, out: bytes, payload: bytes) -> None:
+    data = b"5\r\n" + body + b"5\r\n"
+    assert ChunkScanner(BadRequest).feed(data, 3) == (b"5\r\n" + out, 3 + len(body))
+    assert ChunkScanner(BadRequest, decode=True).feed(data, 3) == (b"5\r\n" + payload, 3 + len(body))
+
+
+def test_knows_one_plain_chunk_at_sight() -> None:
+    taken = {name: body for name, body, _, _ in TAKEN}
+    refused = {name: body for name, body, _ in REFUSED}
+    found = {name for name, body in (taken | refused).items() if is_one_chunk(b"5\r\n" + body, 3)}
+    assert found == {
+        "one chunk",
+        "hex digits",
+        "hex digits in capitals",
+        "16 digits",
+        "framing as payload",
+    }
+    for body in taken.values():
+        assert not is_one_chunk(body + LAST, 0)
+    assert not is_one_chunk(HELLO, 0)
+    assert not is_one_chunk(LAST + LAST, 0)
+
+
+@given(
+    st.one_of(MUTATED_BODIES, st.binary(max_size=40).map(lambda text: b"%x\r\n%b\r\n" % (len(text), text)))
+)
+def test_what_is_one_plain_chunk_is_taken_as_it_is(body: bytes) -> None:
+    for data in (body, body + LAST):
+        if is_one_chunk(data, 0):
+            assert pass_chunks([data]) == (data, len(data))
 
 
 def test_raises_the_error_it_was_given() -> None:

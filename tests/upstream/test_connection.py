@@ -260,6 +260,26 @@ async def test_a_malformed_answer_is_502(proxy: Proxy, worker: Worker, sent: byt
     assert proxy.ends == [(502, "bad_response")]
 
 
+@pytest.mark.parametrize("body", [b"5\r\nhello\r\n0\r\n\r\n", b"5\r\nhello\r\n1;a\r\n!\r\n0\r\nA: b\r\n\r\n"])
+async def test_equal_heads_are_read_for_what_was_asked(proxy: Proxy, worker: Worker, body: bytes) -> None:
+    """An answer to HEAD has no body, whatever the same head has announced before on that connection."""
+    passed = body.replace(b";a", b"").replace(b"A: b\r\n", b"")
+    client = await proxy.ask(GET)
+    peer = await worker.accept()
+    for method in (b"GET", b"HEAD", b"GET", b"HEAD", b"HEAD", b"GET"):
+        await peer.until()
+        await peer.send(CHUNKED + body)
+        await client.expect(CHUNKED + passed)
+        await client.send(method + GET[3:])
+        await peer.until()
+        for piece in (CHUNKED[:-4], CHUNKED[-4:] + (b"" if method == b"HEAD" else body)):
+            await peer.send(piece)
+            await settle()
+        await client.expect(CHUNKED + (b"" if method == b"HEAD" else passed))
+        await client.silent()
+        await client.send(GET)
+
+
 async def test_bytes_on_an_idle_connection_drop_it(proxy: Proxy, worker: Worker) -> None:
     client = await proxy.ask(GET)
     peer = await worker.asked()
