@@ -14,6 +14,7 @@ The rules, each the stricter of what nginx 1.22, HAProxy 2.6 and llhttp do:
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from router.errors import ProxyError
 from router.http1.fields import MAX_SIZE, fault_in, quote
@@ -21,19 +22,23 @@ from router.http1.fields import MAX_SIZE, fault_in, quote
 MAX_EXTRAS = 16_384
 """Bytes of extensions and trailers in one body."""
 
-_MAX_DIGITS = 16
+_MAX_DIGITS: Final = 16
 _SHOWN = 18
-_SIZE, _END, _TRAILER = range(3)
+_SIZE: Final = 0
+_END: Final = 1
+_TRAILER: Final = 2
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
 _EXTENSIONS = re.compile(rb"(?:;%b(?:=(?:%b|%b))?)*" % (_TOKEN, _TOKEN, _QUOTED))
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 _SIZE_START = re.compile(rb"[0-9A-Fa-f]{1,16}(?:;|\r?\Z)")
-_VALUES = bytes(int(chr(byte), 16) if chr(byte) in "0123456789abcdefABCDEF" else 16 for byte in range(256))
+_VALUES: Final = bytes(
+    int(chr(byte), 16) if chr(byte) in "0123456789abcdefABCDEF" else 16 for byte in range(256)
+)
 """What each byte is worth as a hex digit, 16 where it is none."""
 
-_LAST = b"\r\n0\r\n\r\n"
+_LAST: Final = b"\r\n0\r\n\r\n"
 """The end of a chunk, and of the body behind it."""
 
 _SIZE_RULE = f"1 to {_MAX_DIGITS} hex digits and CRLF"
