@@ -9,6 +9,7 @@ SIGHUP            read again what can be read again; whoever means "reload" does
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import signal
 import socket
@@ -110,6 +111,10 @@ class Process:
         await _listen(self._admin_runner, self._admin_sockets)
         for _, runner, sockets in self._listening:
             await _listen(runner, sockets)
+        # A request leaves no cycles, so that what a collection walks is what the process began with: some
+        # 100,000 objects, and a pause of 50 ms, again and again as clients connect.
+        gc.collect()
+        gc.freeze()
 
     def _stop(self) -> None:
         if self._drained is not None:
