@@ -263,11 +263,15 @@ class ClientConnection(ClientStream):
         )
         has_body = self._expect_body(message)
         exchange.begin(self, message, has_body=has_body)
-        if self._exchange is exchange and has_body and self._buffer:
+        if has_body and self._buffer and self._serves(exchange):
             data, self._buffer = self._buffer, b""
             self._read_body(data)
-        if self._exchange is exchange:
+        if self._serves(exchange):
             exchange.forward()
+
+    def _serves(self, exchange: Exchange) -> bool:
+        """Whether it is still the one under way; asked of the attribute itself, mypy believes that it must be."""
+        return self._exchange is exchange
 
     def _expect_body(self, message: RequestMessage) -> bool:
         self._minor = message.minor
