@@ -1,10 +1,10 @@
-# The doors of the project: setup, compiled, run, test, endpoints, http, bench, soak, lint, lock. `.ci/run` uses the same ones.
+# The doors of the project: setup, compiled, run, test, endpoints, http, bench, profile, soak, lint, lock. `.ci/run` uses the same ones.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup compiled run test endpoints http bench soak lint lock catalogue clean
+.PHONY: setup compiled run test endpoints http bench profile soak lint lock catalogue clean
 
 setup: $(VENV)/.installed
 
@@ -36,6 +36,10 @@ http: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# What a request costs and where: writes the tables of docs/performance.md: review the diff.
+profile: setup
+	$(BIN)/python -m benchmarks.profile --record
 
 soak: setup
 	$(BIN)/python -m tests.faults --seconds 600

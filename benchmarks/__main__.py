@@ -10,19 +10,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks import load, machine, micro, plots, profile, proxies, report, rounds
+from benchmarks import load, machine, plots, proxies, report, rounds
 from benchmarks.polls import waiting
 from benchmarks.reference import Ports
 from benchmarks.scenarios import MAIN, SCENARIOS, SMALL, Scenario
-from router.config.loader import load_or_raise
 from router.errors import RouterError
 from router.server.process import raise_descriptor_limit
-from router.settings import Config
-
-FOLDER = Path(__file__).parent
-SHIPPED_TABLE = FOLDER.parent / "routes.yaml"
-CALLS = "micro"
-"""The name under which `--only` knows single calls, which need no contender."""
 
 WRITTEN = Path(".run/bench")
 """Where a full run writes; what is on record changes only by `--output benchmarks/results`."""
@@ -32,16 +25,13 @@ WRITTEN = Path(".run/bench")
 class Length:
     """How long is measured: seconds, and how many rounds; `everyone` says that no contender is left out."""
 
-    deciding: float
-    parts: float
     rounds: int
     round: float
-    profile: float
     everyone: bool
 
 
-FULL = Length(deciding=4, parts=10, rounds=5, round=2, profile=5, everyone=True)
-QUICK = Length(deciding=1, parts=3, rounds=1, round=1, profile=2, everyone=False)
+FULL = Length(rounds=5, round=2, everyone=True)
+QUICK = Length(rounds=1, round=1, everyone=False)
 
 
 def main() -> int:
@@ -52,12 +42,10 @@ def main() -> int:
     length = QUICK if options.quick else FULL
     length = replace(length, rounds=options.rounds or length.rounds)
     output = options.output or (None if options.quick or options.only else WRITTEN)
-    names = options.only or [*(each.name for each in SCENARIOS), CALLS]
+    names = options.only or [each.name for each in SCENARIOS]
     results = report.Results(machine=machine.describe())
     try:
         failed = run(length, names, results)
-        if CALLS in names:
-            results = calls(length, results)
     except (RouterError, load.LoadFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -72,7 +60,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    names = [*(each.name for each in SCENARIOS), CALLS]
+    names = [each.name for each in SCENARIOS]
     parser.add_argument("--quick", action="store_true", help="a minute instead of eleven; rough")
     parser.add_argument("--only", nargs="+", choices=names, metavar="SCENARIO", help=", ".join(names))
     parser.add_argument("--rounds", type=int, help="of each scenario, twice as many of small JSON")
@@ -123,30 +111,6 @@ def compare(scenario: Scenario, length: Length, installed: list[proxies.Contende
             connections=scenario.connections,
             warm=length.everyone,
         )
-
-
-def calls(length: Length, results: report.Results) -> report.Results:
-    """Single calls, without a contender; then the router, sampled while wrk drives it."""
-    say("micro: deciding, and one request part by part")
-    with tempfile.TemporaryDirectory(prefix="router-bench-") as name:
-        folder = Path(name)
-        tables = {"shipped table": load_or_raise(SHIPPED_TABLE), "reference table": reference(folder)}
-        for title, config in tables.items():
-            results.deciding[title] = micro.deciding(config.table, seconds=length.deciding)
-        results.parts.update(micro.parts(tables["reference table"], seconds=length.parts))
-        if load.wrk() is None:
-            return results
-        sent = load.write_requests(folder)
-        with rounds.arena(folder, [proxies.CONTENDERS[0]]) as running:
-            taken = profile.take(running[0], seconds=length.profile, sent=sent, folder=folder)
-    return replace(results, profile=taken)
-
-
-def reference(folder: Path) -> Config:
-    """The reference's rules, as the router is given them; its workers are nowhere."""
-    file = folder / "reference.yaml"
-    file.write_text(proxies.routes_yaml(folder, Ports.free(), port=8080), encoding="utf-8")
-    return load_or_raise(file)
 
 
 def write(results: report.Results, folder: Path) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.figures import Row, Verdict, rows, verdicts
-from benchmarks.micro import WHOLE, Deciding
-from benchmarks.profile import Profile
 from benchmarks.proxies import CONTENDERS, ROUTER
 from benchmarks.rounds import Sample
 from benchmarks.scenarios import SCENARIOS, Scenario
@@ -25,10 +23,7 @@ class Results:
     """
 
     machine: dict[str, str]
-    deciding: dict[str, list[Deciding]] = field(default_factory=dict)
-    parts: dict[str, float] = field(default_factory=dict)
     samples: dict[str, list[Sample]] = field(default_factory=dict)
-    profile: Profile | None = None
     missing: list[str] = field(default_factory=list)
 
     def measured(self) -> list[tuple[Scenario, list[Row]]]:
@@ -51,9 +46,6 @@ def as_json(results: Results) -> str:
             }
             for scenario, measured in results.measured()
         },
-        "deciding": {name: [each._asdict() for each in lines] for name, lines in results.deciding.items()},
-        "parts": results.parts,
-        "profile": results.profile._asdict() if results.profile else None,
     }
     return json.dumps(_rounded(document), indent=1, ensure_ascii=False) + "\n"
 
@@ -74,12 +66,6 @@ def as_markdown(results: Results) -> str:
     pieces = ["# Benchmark results", _facts(results.machine)]
     pieces += [f"**Not measured:** {each}" for each in results.missing]
     pieces += _load_pieces(results.measured())
-    if results.profile:
-        pieces += ["## Where the router's goes", _profile_tables(results.profile)]
-    if results.parts:
-        pieces += ["## One request, part by part, without sockets", _parts_table(results.parts)]
-    for name, lines in results.deciding.items():
-        pieces += [f"## Deciding: {name}", _deciding_table(lines)]
     return "\n\n".join(pieces) + "\n"
 
 
@@ -158,37 +144,5 @@ def _load_table(scenario: Scenario, contenders: list[Row]) -> str:
                 str(row.errors),
             )
             for row in contenders
-        ],
-    )
-
-
-def _profile_tables(profile: Profile) -> str:
-    pieces = [f"User {profile.user_share:.0f} %, system {profile.system_share:.0f} %."]
-    if profile.note:
-        pieces.append(f"No more than that: {profile.note}.")
-    if profile.parts:
-        pieces.append(table(("part", "%"), [(name, f"{each:.1f}") for name, each in profile.parts.items()]))
-        pieces.append(table(("function", "%"), [(name, f"{each:.1f}") for name, each in profile.top.items()]))
-    return "\n\n".join(pieces)
-
-
-def _parts_table(parts: dict[str, float]) -> str:
-    whole = parts[WHOLE]
-    lines = [(name, f"{each:.2f}", f"{100 * each / whole:.0f}") for name, each in parts.items()]
-    return table(("part", "µs", "%"), lines)
-
-
-def _deciding_table(lines: list[Deciding]) -> str:
-    return table(
-        ("path", "loop over `re`, µs", "match, µs", "decide(), µs", "loop ÷ match"),
-        [
-            (
-                each.path,
-                f"{each.loop:.2f}",
-                f"{each.match:.2f}",
-                f"{each.decide:.2f}",
-                f"{each.loop / each.match:.1f}",
-            )
-            for each in lines
         ],
     )

@@ -10,15 +10,11 @@ import shlex
 import sys
 import sysconfig
 from dataclasses import dataclass
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from types import ModuleType
 
-from router.proxy import exchange
+from router.modules import running
 
 LOCK = Path(__file__).parents[2] / "requirements.lock"
-
-PURE, COMPILED = "pure", "compiled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +22,8 @@ class Build:
     """Where all of it is equal, so are the instructions of a request.
 
     `options` are those of Python's `configure` that are no folders, `optimisation` the compiler's last `-O`,
-    `modules` says whether the router's hot modules are compiled, `lock` is the beginning of the SHA-256 of
-    requirements.lock.
+    `modules` says whether the router's hot modules are pure or compiled, `lock` is the beginning of the
+    SHA-256 of requirements.lock.
     """
 
     python: str
@@ -63,7 +59,7 @@ def this_build(lock: Path = LOCK) -> Build:
         optimisation=optimised(sysconfig.get_config_var("PY_CFLAGS") or ""),
         machine=platform.machine(),
         libc=os.confstr("CS_GNU_LIBC_VERSION") or "unknown",
-        modules=COMPILED if is_extension(exchange) else PURE,
+        modules=running().modules,
         lock=hashlib.sha256(lock.read_bytes()).hexdigest()[:16],
     )
 
@@ -77,8 +73,3 @@ def configured(arguments: str) -> str:
 def optimised(flags: str) -> str:
     """The `-O` that counts: the last one."""
     return next(reversed(re.findall(r"(?<!\S)-O\w*", flags)), "-O0")
-
-
-def is_extension(module: ModuleType) -> bool:
-    """Whether a module is compiled; the router's hot ones can be."""
-    return (module.__file__ or "").endswith(tuple(EXTENSION_SUFFIXES))

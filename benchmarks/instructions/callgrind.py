@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 import benchmarks
 import router
+from benchmarks.instructions import singles
 from benchmarks.instructions.script import ALL, MARK, REPETITIONS, kinds
 from router.local.processes import tethered
+from router.modules import VARIABLE, running
 
 PATIENCE = 300
 """Seconds; it takes about half a minute, of which most is Python's start."""
@@ -26,6 +28,11 @@ TUNABLES = "glibc.cpu.hwcaps=-AVX2,-AVX512VL,-AVX512BW,-ERMS,-FSRM,-AVX_Fast_Una
 
 class CountFailed(Exception):
     """valgrind is missing, or the script failed under it."""
+
+
+def installed() -> bool:
+    """Whether anything can be counted here."""
+    return shutil.which("valgrind") is not None
 
 
 class Spent(NamedTuple):
@@ -45,8 +52,7 @@ class Counted(NamedTuple):
 
 def count(folder: Path) -> Counted:
     """Counts the script's instructions, in a folder for its files; raises CountFailed."""
-    script = ("-P", "-m", "benchmarks.instructions.script", str(folder))
-    dumps = run([python(folder), *script], folder)[1:-1]
+    dumps = run(program("script", folder), folder)[1:-1]
     every = kinds()
     if len(dumps) != len(every) + 1:
         raise CountFailed(f"{len(dumps)} counts instead of {len(every) + 1}")
@@ -55,6 +61,23 @@ def count(folder: Path) -> Counted:
     }
     counts[ALL] = round(total(dumps[-1]) / REPETITIONS / len(every))
     return Counted(counts, functions(dumps[-1].read_text(encoding="utf-8", errors="replace").splitlines()))
+
+
+def count_singles(folder: Path) -> dict[str, int]:
+    """Counts the instructions of the single calls in `benchmarks.micro`, by name; raises CountFailed."""
+    dumps = run(program("singles", folder), folder)[1::2]
+    cases = singles.CASES
+    if len(dumps) != len(cases):
+        raise CountFailed(f"{len(dumps)} counts instead of {len(cases)}")
+    return {
+        case.name: round(total(dump) / singles.REPETITIONS / case.number)
+        for case, dump in zip(cases, dumps, strict=True)
+    }
+
+
+def program(name: str, folder: Path) -> list[str]:
+    """One of the programs to be counted, which puts its files into the folder."""
+    return [python(folder), "-P", "-m", f"benchmarks.instructions.{name}", str(folder)]
 
 
 def run(command: Sequence[str], folder: Path) -> list[Path]:
@@ -101,6 +124,7 @@ def environment(folder: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(map(str, links)),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
+        VARIABLE: running().modules,
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "GLIBC_TUNABLES": TUNABLES,

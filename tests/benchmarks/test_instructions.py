@@ -11,17 +11,15 @@ from benchmarks.inmemory import lane
 from benchmarks.instructions import callgrind, script
 from benchmarks.instructions.__main__ import judge
 from benchmarks.instructions.build import (
-    COMPILED,
     LOCK,
-    PURE,
     Build,
     configured,
-    is_extension,
     optimised,
     this_build,
 )
 from benchmarks.instructions.calls import calls
 from benchmarks.instructions.record import KEPT, Record, compare, find, load, renewed, save
+from router.modules import COMPILED, PURE, VARIABLE, running
 from tests.absence import server_program
 
 BUILD = Build(
@@ -152,6 +150,7 @@ def test_nothing_of_the_caller_reaches_the_script(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PYTHONHASHSEED", "1")
     assert callgrind.environment(tmp_path) == before
     assert before["PYTHONHASHSEED"] == "0"
+    assert before[VARIABLE] == running().modules
     (home,) = before["PYTHONPATH"].split(":")
     assert Path(home).resolve() == LOCK.parent
 
@@ -160,15 +159,15 @@ def test_calls_are_counted(tmp_path: Path) -> None:
     kinds = script.kinds()
     with lane(script.configuration(tmp_path)) as opened:
         found = calls(opened, kinds)
-    assert found["router/proxy/connection.py:ClientConnection.data_received"] == len(kinds) + 1
-    assert found["router/routing/decision.py:decide"] == len(kinds)
+    assert found["benchmarks/inmemory.py:Lane.serve_pieces"] == len(kinds)
+    assert found["list.clear in benchmarks/inmemory.py:Lane.serve_pieces"] == 2 * len(kinds)
 
 
 def test_a_build_is_this_one() -> None:
     build = this_build()
     assert build == this_build()
     assert build.python.endswith(".".join(map(str, sys.version_info[:3])))
-    assert build.modules in {PURE, COMPILED}
+    assert build.modules == running().modules
     assert len(build.lock) == 16
 
 
@@ -192,13 +191,6 @@ def test_configured_leaves_folders_out() -> None:
 def test_the_last_optimisation_counts() -> None:
     assert optimised("-DNDEBUG -g -O2 -Wall -O3 -fno-Ofoo") == "-O3"
     assert optimised("-g") == "-O0"
-
-
-def test_an_extension_module_is_told_from_python() -> None:
-    import httptools.parser.parser  # noqa: PLC0415 - a module that is compiled for certain
-
-    assert is_extension(httptools.parser.parser)
-    assert not is_extension(script)
 
 
 @pytest.mark.parametrize(

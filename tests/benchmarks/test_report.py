@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.cpu import CpuTime
-from benchmarks.micro import WHOLE, Deciding
-from benchmarks.profile import summarise
 from benchmarks.report import Results, as_json, as_markdown, table
 from tests.benchmarks.test_figures import ROUNDS
 
@@ -12,10 +9,7 @@ from tests.benchmarks.test_figures import ROUNDS
 def test_markdown_shows_what_there_is() -> None:
     results = Results(
         machine={"python": "3"},
-        deciding={"shipped": [Deciding("best", 4.0, 2.0, 3.0)]},
-        parts={"decide": 1.0, WHOLE: 4.0},
         samples={"small": ROUNDS, "media-down": ROUNDS},
-        profile=summarise(["60.00%|libpython3.11.so|[.] eval"], CpuTime(3, 1)),
         missing=["HAProxy: not installed"],
     )
     text = as_markdown(results)
@@ -25,10 +19,7 @@ def test_markdown_shows_what_there_is() -> None:
     assert "| nginx tuned | small JSON | **1.50** | 1.20-2.00 | ≤ 1.0 | missed |" in text
     assert "| nginx tuned | media down, 1 MiB, per byte | **1.50** | 1.20-2.00 | ≤ 1.3 | missed |" in text
     assert "| small JSON | - | 1.50 | - | - | - |" in text
-    assert "| decide | 1.00 | 25 |" in text
-    assert "| best | 4.00 | 2.00 | 3.00 | 2.0 |" in text
     assert "**Not measured:** HAProxy: not installed" in text
-    assert "User 75 %, system 25 %." in text
 
 
 def test_markdown_leaves_out_what_there_is_not() -> None:

@@ -1,4 +1,4 @@
-"""Where the router's CPU goes while wrk drives it, by part of the process: what Linux `perf` samples."""
+"""Where a process's CPU goes, by shared object and function: what Linux `perf` samples of it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 import shutil
 import signal
 import subprocess
-import threading
+import time
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import load
-from benchmarks.cpu import CpuTime, cpu_time
-from benchmarks.rounds import Running
 from router.local.processes import tethered
 
 FREQUENCY = 1999
 """Samples a second: a prime, so that no timer keeps step with it."""
 
-TOP = 12
+TOP = 20
 """How many single functions are shown."""
+
+PATIENCE = 15
+"""Seconds that it may take to begin, and to write what it has sampled."""
 
 _PARTS = (
     ("kernel", re.compile(r"\[(?!vdso)")),
@@ -27,81 +27,69 @@ _PARTS = (
     ("llhttp (httptools)", re.compile(r"parser\.")),
     ("uvloop", re.compile(r"loop\.|libuv")),
     ("RE2", re.compile(r"_re2\.|libre2")),
+    ("compiled modules", re.compile(r".*__mypyc\.")),
     ("C library", re.compile(r"libc\.|libc-|ld-linux|libm\.|\[vdso\]|libpthread")),
 )
 OTHER = "other"
 
 
-class Profile(NamedTuple):
-    """Shares in percent, largest first; `parts` and `top` are empty where perf gave nothing.
+class Sampled(NamedTuple):
+    """Shares in percent, largest first; both are empty where perf gave nothing, and `note` says why."""
 
-    `note` says what is missing, and why.
-    """
-
-    user_share: float
-    system_share: float
     parts: dict[str, float]
-    top: dict[str, float]
+    functions: dict[str, float]
     note: str
 
 
-def take(running: Running, *, seconds: float, sent: Path, folder: Path) -> Profile:
-    """Drives the process once more, with perf at its side where it is installed and may look."""
-    recorder = Recorder(running.pid, folder / "perf.data", seconds)
-    before = cpu_time(running.pid)
-    recorder.start()
-    try:
-        load.drive(running.port, seconds=seconds, sent=sent)
-    finally:
-        note = recorder.stop()
-    used = cpu_time(running.pid).since(before)
-    lines = [] if note else recorder.report()
-    if not lines and not note:
-        note = "perf took no sample"
-    return summarise(lines, used, note)
-
-
 class Recorder:
-    """`perf record` on one process, for so many seconds; ends with this program."""
+    """`perf record` on one process, from `start` to `stop`; ends with this program."""
 
-    def __init__(self, pid: int, file: Path, seconds: float) -> None:
+    def __init__(self, pid: int, file: Path) -> None:
         self._pid = pid
         self._file = file
-        self._seconds = seconds
         self._child: subprocess.Popen[bytes] | None = None
         self._perf = shutil.which("perf")
 
     def start(self) -> None:
-        """Begins to sample."""
+        """Begins to sample, and waits until it does."""
         if self._perf is None:
             return
         command = [
             *(self._perf, "record", "-q", "-e", "cpu-clock", "-F", str(FREQUENCY)),
-            *("-p", str(self._pid), "-o", str(self._file), "--", "sleep", f"{self._seconds:g}"),
+            *("-p", str(self._pid), "-o", str(self._file)),
         ]
-        self._child = subprocess.Popen(
-            tethered(command, death_signal=signal.SIGTERM),
+        self._child = child = subprocess.Popen(
+            tethered(command, death_signal=signal.SIGINT),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             process_group=0,
         )
+        until = time.monotonic() + PATIENCE
+        while child.poll() is None and not self._file.exists() and time.monotonic() < until:
+            time.sleep(0.02)
 
     def stop(self) -> str:
-        """Waits for its end; returns why there is nothing to see, or an empty text."""
+        """Ends it; returns why there is nothing to see, or an empty text."""
         child = self._child
         if child is None:
             return "perf is not installed"
-        patience = threading.Timer(5, child.terminate)
-        patience.start()
+        child.send_signal(signal.SIGINT)
         try:
+            _, complaint = child.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.kill()
             _, complaint = child.communicate()
-        finally:
-            patience.cancel()
-        if child.returncode:
+        if child.returncode not in {0, -signal.SIGINT}:
             return f"perf failed: {complaint.decode('utf-8', 'replace').strip()[:200]}"
         return ""
 
-    def report(self) -> list[str]:
+    def sampled(self) -> Sampled:
+        """What there is to see, once it has stopped."""
+        note = self.stop()
+        sampled = summarise([] if note else self._report(), note)
+        return sampled if note or sampled.parts else sampled._replace(note="perf took no sample")
+
+    def _report(self) -> list[str]:
         """Lines of `share%|shared object|symbol`."""
         assert self._perf is not None
         command = [
@@ -112,7 +100,7 @@ class Recorder:
         return ended.stdout.decode("utf-8", "replace").splitlines()
 
 
-def summarise(lines: list[str], used: CpuTime, note: str = "") -> Profile:
+def summarise(lines: list[str], note: str = "") -> Sampled:
     """Adds up the report's lines by part."""
     parts: dict[str, float] = {}
     functions: dict[str, float] = {}
@@ -125,14 +113,7 @@ def summarise(lines: list[str], used: CpuTime, note: str = "") -> Profile:
         parts[part] = parts.get(part, 0.0) + share
         function = f"{part}: {fields[2].partition('] ')[2][:60]}"
         functions[function] = functions.get(function, 0.0) + share
-    total = used.total or 1.0
-    return Profile(
-        user_share=100 * used.user / total,
-        system_share=100 * used.system / total,
-        parts=_descending(parts, len(parts)),
-        top=_descending(functions, TOP),
-        note=note,
-    )
+    return Sampled(parts=largest(parts, len(parts)), functions=largest(functions, TOP), note=note)
 
 
 def part_of(shared_object: str) -> str:
@@ -140,5 +121,6 @@ def part_of(shared_object: str) -> str:
     return next((part for part, name in _PARTS if name.match(shared_object)), OTHER)
 
 
-def _descending(shares: dict[str, float], count: int) -> dict[str, float]:
+def largest(shares: dict[str, float], count: int) -> dict[str, float]:
+    """The largest shares, in their order."""
     return dict(sorted(shares.items(), key=lambda item: -item[1])[:count])
