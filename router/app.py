@@ -23,6 +23,7 @@ from router.proxy.capacity import Capacity
 from router.proxy.context import ProxyContext
 from router.proxy.deadlines import Deadlines
 from router.routing.snapshot import Snapshot
+from router.server.allocator import keep_freed_memory
 from router.server.listener import ProxyServer
 from router.server.process import Process, Ticker, descriptor_limit, raise_descriptor_limit
 from router.server.renewal import Renewal
@@ -269,6 +270,7 @@ def say(line: str) -> None:
 def serve(config: Config) -> int:
     """Serves until a signal; returns the exit status, 1 where it cannot listen or write its log."""
     raise_descriptor_limit()
+    keep_freed_memory()
     say_nothing_of_bad_names()
 
     async def main() -> None:
