@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes
 
 from router.errors import BadRequest, MethodNotAllowed, MethodNotImplemented
@@ -75,7 +75,7 @@ class RequestHead:
         target: bytes,
         headers: Sequence[tuple[bytes, bytes]] = (),
         client: str = "",
-        fields: Mapping[bytes, bytes] | None = None,
+        fields: dict[bytes, bytes] | None = None,
         checked: bool = False,
     ) -> None:
         self.authority = b""

@@ -15,7 +15,7 @@ import re2
 from router.observe.redaction import redact, signs_of_secrets
 from router.proxy.record import ExchangeRecord
 
-BUFFER = 64
+BUFFER: Final = 64
 """Lines that wait in memory: of ordinary ones about nginx's `buffer=16k`."""
 
 FLUSH_AFTER = 1.0

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from router.errors import ClientGone, DownstreamError, ShuttingDown
 from router.proxy.record import ExchangeRecord
 
-NONE = "none"
+NONE: Final = "none"
 """The label of what is not there.
 
 No route: the head was refused before one was looked for, or the guard closed the path. No upstream or
@@ -28,11 +28,11 @@ BUCKETS: Final[tuple[float, ...]] = (
 _BEYOND: Final = len(BUCKETS)
 """The index of what is above all of them."""
 
-METHODS = {method: method for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")}
-OTHER = "other"
+METHODS: Final = {m: m for m in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")}
+OTHER: Final = "other"
 """The label of every other method, so that a client cannot make series."""
 
-STATUS_CLASSES = (NONE, "1xx", "2xx", "3xx", "4xx", "5xx", *[OTHER] * 4)
+STATUS_CLASSES: Final[tuple[str, ...]] = (NONE, "1xx", "2xx", "3xx", "4xx", "5xx", *[OTHER] * 4)
 """The label by a status's first digit."""
 
 FAILURES = 20
@@ -86,6 +86,19 @@ class Histogram:
             yield bound, seen
 
 
+Labels = tuple[str, str, str, str, str]
+"""Route, upstream, endpoint, method and status."""
+
+
+class Count:
+    """How many requests have ended with the same labels; a number alone would be stored anew for each."""
+
+    __slots__ = ("requests",)
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+
 class RouteCounters:
     """What is counted for one route, by name: lines of one group count together."""
 
@@ -114,18 +127,23 @@ class RouteCounters:
 class Metrics:
     """Counts every exchange: `begin` once it is decided or its head refused, `finish` once it has ended.
 
-    `requests` is keyed by the labels (route, upstream, endpoint, method, status), as plain tuples; `gone`
-    has those of endpoints that are no more, by (route, status). `failures` holds the last ones, oldest first.
+    `gone` has the requests of endpoints that are no more, by (route, status). `failures` holds the last
+    ones, oldest first.
     """
 
-    __slots__ = ("_wall_clock", "failures", "gone", "requests", "routes")
+    __slots__ = ("_counts", "_wall_clock", "failures", "gone", "routes")
 
     def __init__(self, wall_clock: Callable[[], float] = time.time) -> None:
         self._wall_clock = wall_clock
-        self.requests: dict[tuple[str, str, str, str, str], int] = {}
+        self._counts: dict[Labels, Count] = {}
         self.gone: dict[tuple[str, str], int] = {}
         self.routes: dict[str, RouteCounters] = {}
         self.failures: deque[Failure] = deque(maxlen=FAILURES)
+
+    @property
+    def requests(self) -> dict[Labels, int]:
+        """How many have ended, by their labels; those of endpoints that are no more are in `gone`."""
+        return {labels: count.requests for labels, count in self._counts.items()}
 
     def begin(self, exchange: ExchangeRecord) -> None:
         """The exchange is in flight."""
@@ -151,8 +169,10 @@ class Metrics:
             METHODS.get(head.method, OTHER) if head is not None else OTHER,
             STATUS_CLASSES[status // 100],
         )
-        requests = self.requests
-        requests[key] = requests.get(key, 0) + 1
+        count = self._counts.get(key)
+        if count is None:
+            count = self._counts[key] = Count()
+        count.requests += 1
         counters = self.routes.get(name) or self._new_route(name)
         counters.in_flight -= 1
         counters.bytes_in += exchange.bytes_in
@@ -168,13 +188,12 @@ class Metrics:
 
     def keep(self, endpoints: AbstractSet[str]) -> None:
         """Ends the series of all other endpoints: a name may stand for ever new ones."""
-        for labels in [each for each in self.requests if each[2] not in endpoints and each[2] != NONE]:
+        for labels in [each for each in self._counts if each[2] not in endpoints and each[2] != NONE]:
             route, _, _, _, status = labels
-            self.gone[route, status] = self.gone.get((route, status), 0) + self.requests.pop(labels)
+            ended = self._counts.pop(labels).requests
+            self.gone[route, status] = self.gone.get((route, status), 0) + ended
 
-    def _note_trouble(
-        self, exchange: ExchangeRecord, counters: RouteCounters, key: tuple[str, str, str, str, str]
-    ) -> None:
+    def _note_trouble(self, exchange: ExchangeRecord, counters: RouteCounters, key: Labels) -> None:
         reason = exchange.reason
         if reason == ClientGone.reason:
             counters.client_aborts += 1

@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 _PERCENT: Final = 0x25
 _PLUS: Final = 0x2B
 _SEMICOLON: Final = 0x3B
+_EQUALS: Final = 0x3D
 
 
 def find_parameter(query: bytes, name: bytes) -> bytes | None:
@@ -17,14 +18,17 @@ def find_parameter(query: bytes, name: bytes) -> bytes | None:
     As twisted.web.http.parse_qs with `keep_blank_values`: `&` and `;` part the items, `+` is a blank,
     escapes are decoded once and bad ones kept, `name=` is there with an empty value, `name` is not.
     """
-    if query.find(name) < 0 and _PERCENT not in query and _PLUS not in query:
-        return None
+    encoded = _PERCENT in query or _PLUS in query
+    size = len(name)
     if _SEMICOLON in query:
         query = query.replace(b";", b"&")
     for item in query.split(b"&"):
-        key, equals, value = item.partition(b"=")
-        if equals and len(key) >= len(name) and _decode(key) == name:
-            return _decode(value)
+        if encoded:
+            key, equals, value = item.partition(b"=")
+            if equals and len(key) >= size and _decode(key) == name:
+                return _decode(value)
+        elif item.startswith(name) and len(item) > size and item[size] == _EQUALS and _EQUALS not in name:
+            return item[size + 1 :]
     return None
 
 

@@ -209,6 +209,19 @@ def test_a_server_is_one_key_however_it_is_written(
         assert origin(head("/", authorization=text)) == name.encode()
 
 
+@given(
+    st.lists(
+        st.sampled_from([*'ab=,"\\\t ', "origin=", "key=", 'origin="a"', "sig=", ",origin="]), max_size=9
+    )
+)
+def test_the_usual_spelling_is_read_as_the_grammar_has_it(parts: list[str]) -> None:
+    text = "".join(parts)
+    usual, general = (
+        origin(head("/", authorization=f"{scheme} {text}")) for scheme in ("X-Matrix", "x-matrix")
+    )
+    assert usual == general
+
+
 @given(st.binary())
 def test_every_authorization_has_a_server_or_none(value: bytes) -> None:
     headers = ((b"authorization", b"X-Matrix origin=" + value),)
