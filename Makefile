@@ -36,6 +36,8 @@ http: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.latency
+	$(BIN)/python -m benchmarks.scale
 
 # What a request costs and where: writes the tables of docs/performance.md: review the diff.
 profile: setup

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from benchmarks.mix import EVENT, ROOM, USERS, Request
+from benchmarks.mix import USERS, Request
 from benchmarks.reference import Rule
 
 LARGEST = 1000
@@ -22,8 +22,15 @@ _WITH = (
 )
 
 
+IDS = 2048
+"""Rooms, events, people and files: a path with an id comes again only after so many others of its shape.
+
+That is more paths than the router remembers, so that the table itself is asked.
+"""
+
+
 class _Shape(NamedTuple):
-    """A pattern and a path that it matches, both with a `{word}` to be filled in; and the upstream."""
+    """A pattern, a path that it matches, and the upstream: both have a `{word}`, a path may have an `{id}`."""
 
     pattern: str
     path: str
@@ -32,20 +39,22 @@ class _Shape(NamedTuple):
 
 _ANY = "^/_matrix/client/(api/v1|r0|v3|unstable)"
 _CLIENT = "/_matrix/client/v3"
+_ROOM = "!OGEhHVWS{id}Jzumhm:matrix.example.org"
+_PERSON = "@ada{id}:matrix.example.org"
 
 SHAPES = (
     _Shape(
         "^/_matrix/client/(r0|v3)/{word}$", f"{_CLIENT}/{{word}}?since=s1&filter=0", "generic-worker-user"
     ),
-    _Shape(f"{_ANY}/rooms/.*/{{word}}$", f"{_CLIENT}/rooms/{ROOM}/{{word}}", "generic-worker"),
-    _Shape(f"{_ANY}/rooms/[^/]+/{{word}}/", f"{_CLIENT}/rooms/{ROOM}/{{word}}/{EVENT}", "receipts"),
+    _Shape(f"{_ANY}/rooms/.*/{{word}}$", f"{_CLIENT}/rooms/{_ROOM}/{{word}}", "generic-worker"),
+    _Shape(f"{_ANY}/rooms/[^/]+/{{word}}/", f"{_CLIENT}/rooms/{_ROOM}/{{word}}/$h29iv0s8G3qsXyO", "receipts"),
     _Shape(
         "^/_matrix/client/(r0|v3|unstable)/user/[^/]*/{word}(/[^/]*)?$",
-        f"{_CLIENT}/user/@ada:matrix.example.org/{{word}}/m.direct",
+        f"{_CLIENT}/user/{_PERSON}/{{word}}/m.direct",
         "generic-worker",
     ),
     _Shape(
-        "^/_matrix/federation/(v1|v2)/{word}/", f"/_matrix/federation/v2/{{word}}/{ROOM}", "generic-worker"
+        "^/_matrix/federation/(v1|v2)/{word}/", f"/_matrix/federation/v2/{{word}}/{_ROOM}", "generic-worker"
     ),
     _Shape(
         "^/_matrix/client/unstable/org[.]matrix[.]msc[0-9]+/{word}$",
@@ -54,10 +63,10 @@ SHAPES = (
     ),
     _Shape(
         "^/_matrix/client/v1/media/{word}/[^/]*/[^/]*$",
-        "/_matrix/client/v1/media/{word}/matrix.example.org/GCmhgzMPRjqgpODLsNQzVuHZ",
+        "/_matrix/client/v1/media/{word}/matrix.example.org/GCmhgzMPRjqgpOD{id}",
         "synapse",
     ),
-    _Shape(f"{_ANY}/{{word}}/", f"{_CLIENT}/{{word}}/@ada:matrix.example.org/displayname", "generic-worker"),
+    _Shape(f"{_ANY}/{{word}}/", f"{_CLIENT}/{{word}}/{_PERSON}/displayname", "generic-worker"),
 )
 """In turn down the table; what is asked of one table is asked of every other in the same shapes."""
 
@@ -88,12 +97,15 @@ def hit(count: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def path(number: int) -> str:
-    """One that only this rule of all takes."""
-    return SHAPES[number % len(SHAPES)].path.format(word=word(number))
+def path(number: int, of: int = 0) -> str:
+    """One that only this rule of all takes; `of` is who or what it asks for."""
+    return SHAPES[number % len(SHAPES)].path.format(word=word(number), id=f"{of:05}")
 
 
 def requests(count: int) -> list[bytes]:
-    """What is asked of a table with so many rules: each of `hit`, by every user."""
-    asked = [Request(word(number), "GET", path(number)) for number in hit(count)]
-    return [request.raw(f"user{number}") for number in range(USERS) for request in asked]
+    """What is asked of a table with so many rules: each of `hit` for every id, by all users in turn."""
+    return [
+        Request(word(number), "GET", path(number, of)).raw(f"user{of % USERS}")
+        for of in range(IDS)
+        for number in hit(count)
+    ]

@@ -30,7 +30,7 @@ def test_the_router_takes_its_file(tmp_path: Path, count: int) -> None:
 def test_its_requests_go_to_every_upstream(tmp_path: Path) -> None:
     contenders.router(tmp_path, PORTS, 41000, tables.rules(99))
     straight = Straight(load_or_raise(tmp_path / "routes.yaml"))
-    assert {straight.port_of(raw) for raw in tables.requests(99)} == set(PORTS.all())
+    assert {straight.port_of(raw) for raw in tables.requests(99)[:1024]} == set(PORTS.all())
 
 
 @pytest.mark.nginx

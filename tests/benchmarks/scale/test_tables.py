@@ -8,6 +8,7 @@ import pytest
 from benchmarks.scale import tables
 from benchmarks.scale.contenders import CONTENDERS
 from router.http1.requests import end_of_request_head, parse_request
+from router.routing.snapshot import MOST_SEEN
 from router.settings import Limits
 
 SIZES = (9, 99, 299, 999)
@@ -33,8 +34,9 @@ def test_no_word_is_a_part_of_another() -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_each_path_is_taken_by_its_own_rule_and_no_other(size: int, patterns: list[re.Pattern[str]]) -> None:
     for number in tables.hit(size):
-        path = tables.path(number).partition("?")[0]
-        assert [at for at, pattern in enumerate(patterns) if pattern.search(path)] == [number]
+        for of in (0, tables.IDS - 1):
+            path = tables.path(number, of).partition("?")[0]
+            assert [at for at, pattern in enumerate(patterns) if pattern.search(path)] == [number]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -52,9 +54,14 @@ def test_every_shape_is_asked_for_once_all_over_the_table(size: int) -> None:
 def test_what_is_asked_is_as_long_whatever_the_size() -> None:
     assert len({len(b"".join(tables.requests(size))) for size in SIZES}) == 1
     raw = tables.requests(999)
-    assert len(set(raw)) == len(raw) == 512
+    assert len(raw) == len(tables.SHAPES) * tables.IDS
     for each in raw[:8]:
         assert parse_request(each[: end_of_request_head(each, 0, Limits())], Limits()).method == "GET"
+
+
+def test_more_paths_are_asked_for_than_are_remembered() -> None:
+    paths = {raw.split(b" ")[1].partition(b"?")[0] for raw in tables.requests(99)}
+    assert len(paths) > 1.4 * MOST_SEEN
 
 
 def test_there_are_words_for_a_thousand_and_rules_for_eight() -> None:
