@@ -26,8 +26,8 @@ from benchmarks.latency.ticks import Ticks
 from benchmarks.percentiles import percentiles
 from benchmarks.reference import HOST
 
-GRACE = 5.0
-"""Seconds for the last answers."""
+GRACE = 15.0
+"""Seconds for the first answers and for the last ones."""
 
 _LEAD = 20_000_000
 """Nanoseconds from the last preparation to the first request."""

@@ -30,7 +30,7 @@ That is more paths than the router remembers, so that the table itself is asked.
 
 
 class _Shape(NamedTuple):
-    """A pattern, a path that it matches, and the upstream: both have a `{word}`, a path may have an `{id}`."""
+    """A pattern, a path that it matches, and the upstream: both have a `{word}`, a path perhaps an `{id}`."""
 
     pattern: str
     path: str

@@ -33,6 +33,7 @@ def test_what_is_added_is_taken_within_a_round() -> None:
     assert times(SAMPLES, DIRECT, "p99") == [300, 1900]
 
 
+@pytest.mark.timeout(180)  # a dozen processes, on a machine that may be busy
 def test_the_router_and_straight_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxies, "CONTENDERS", [each for each in proxies.CONTENDERS if not each.needs])
     said: list[str] = []

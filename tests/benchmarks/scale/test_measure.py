@@ -70,6 +70,7 @@ def small(name: str, *sizes: int) -> Series:
     return dataclasses.replace(BY_NAME[name], sizes=sizes)
 
 
+@pytest.mark.timeout(180)  # several processes, on a machine that may be busy
 def test_idle_clients_stay_while_others_ask(tmp_path: Path) -> None:
     if load.wrk() is None:
         absent("wrk is not installed")
@@ -85,6 +86,7 @@ def test_idle_clients_stay_while_others_ask(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.pid")), "nothing is left running"
 
 
+@pytest.mark.timeout(180)  # several processes, on a machine that may be busy
 def test_each_size_has_its_own_table(tmp_path: Path) -> None:
     with stage(small(ROUTES, 10, 100), ROUTER, tmp_path) as running:
         texts = [(tmp_path / f"router-{each.size}" / "routes.yaml").read_text() for each in running]
@@ -92,6 +94,7 @@ def test_each_size_has_its_own_table(tmp_path: Path) -> None:
         assert not (tmp_path / "holder-router.pid").exists()
 
 
+@pytest.mark.timeout(180)  # several processes, on a machine that may be busy
 def test_an_idle_client_that_is_closed_fails_the_run(tmp_path: Path) -> None:
     def kill_the_router() -> None:
         with stage(small(CONNECTIONS, 10, 80), ROUTER, tmp_path) as running:
