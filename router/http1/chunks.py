@@ -74,7 +74,18 @@ class ChunkScanner:
     its other half.
     """
 
-    __slots__ = ("_decode", "_error", "_expect", "_extras", "_held", "_left", "done", "size")
+    __slots__ = (
+        "_decode",
+        "_error",
+        "_expect",
+        "_extras",
+        "_held",
+        "_left",
+        "_next",
+        "_size",
+        "done",
+        "size",
+    )
 
     def __init__(self, error: type[ProxyError], decode: bool = False) -> None:
         """With `decode` only the payload goes out: for HTTP/1.0, which has no chunks."""
@@ -88,6 +99,8 @@ class ChunkScanner:
         self._left = 0
         self._held = b""
         self._extras = 0
+        self._next = b""  # what stands between two chunks of `_size` bytes: most bodies are cut evenly
+        self._size = 0
 
     def feed(self, data: bytes, start: int = 0) -> tuple[bytes, int]:
         """What to pass on, and where in `data` the body ended (behind all of it unless `done`).
@@ -139,7 +152,11 @@ class ChunkScanner:
             if shape is None:
                 return 0
             self._begin(int(shape[1], 16))
+            self._size, self._next = self._left, b"\r\n" + shape[0]
             return shape.end()
+        if self._expect == _END and self._size and data.startswith(self._next, start):
+            self._left = self._size
+            return start + len(self._next)
         if not data.startswith(b"\r\n", start):
             return 0
         self._end_line()

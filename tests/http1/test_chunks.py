@@ -18,6 +18,19 @@ TAKEN: list[tuple[str, bytes, bytes, bytes]] = [
     ("empty", LAST, LAST, b""),
     ("one chunk", HELLO + LAST, HELLO + LAST, b"hello"),
     ("two chunks", HELLO + b"1\r\n!\r\n" + LAST, HELLO + b"1\r\n!\r\n" + LAST, b"hello!"),
+    ("even chunks", HELLO * 3 + b"1\r\n!\r\n" + LAST, HELLO * 3 + b"1\r\n!\r\n" + LAST, b"hello" * 3 + b"!"),
+    (
+        "even chunks around another",
+        HELLO * 2 + b"1\r\n!\r\n" + HELLO * 2 + LAST,
+        HELLO * 2 + b"1\r\n!\r\n" + HELLO * 2 + LAST,
+        b"hellohello!hellohello",
+    ),
+    (
+        "extension among even chunks",
+        HELLO * 2 + b"5;a\r\nhello\r\n" + HELLO + LAST,
+        HELLO * 4 + LAST,
+        b"hello" * 4,
+    ),
     ("hex digits", b"a\r\n0123456789\r\n" + LAST, b"a\r\n0123456789\r\n" + LAST, b"0123456789"),
     ("hex digits in capitals", b"A\r\n0123456789\r\n" + LAST, b"A\r\n0123456789\r\n" + LAST, b"0123456789"),
     ("zeros before the size", b"0005\r\nhello\r\n000\r\n\r\n", b"0005\r\nhello\r\n000\r\n\r\n", b"hello"),
@@ -158,6 +171,15 @@ def test_refuses_at_once_what_never_becomes_framing(start: bytes) -> None:
     for stream in ([start], singles(start)):
         with pytest.raises(BadRequest):
             pass_chunks(stream)
+
+
+@pytest.mark.parametrize("last", [LAST, b"0;a\r\n\r\n", b"0\r\nA: b\r\n\r\n"])
+def test_what_looks_like_the_next_even_chunk_behind_the_end_is_not_the_bodys(last: bytes) -> None:
+    body = HELLO * 2 + last
+    for decode in (False, True):
+        scanner = ChunkScanner(BadRequest, decode=decode)
+        _, end = scanner.feed(body + HELLO)
+        assert (scanner.done, end, scanner.size) == (True, len(body), 10)
 
 
 def test_plain_framing_is_passed_on_without_a_copy() -> None:
