@@ -270,7 +270,7 @@ class ClientConnection(ClientStream):
             exchange.forward()
 
     def _serves(self, exchange: Exchange) -> bool:
-        """Whether it is still the one under way; asked of the attribute itself, mypy believes that it must be."""
+        """Whether it is still the one under way: mypy believes that of the attribute itself."""
         return self._exchange is exchange
 
     def _expect_body(self, message: RequestMessage) -> bool:
