@@ -28,7 +28,7 @@ from router.table import (
     Upstream,
 )
 from router.upstream.state import EndpointStates
-from tests.observe.records import Ended
+from tests.observe.records import ended
 
 NOON = 1_719_057_600.0
 """2024-06-22T12:00:00Z, when the process is looked at; it was started an hour before."""
@@ -140,7 +140,7 @@ class Process:
         """One request through decide and metrics, as the proxy does it, with a made-up end."""
         head = RequestHead(method=method, target=target, headers=headers, client="192.0.2.1")
         decision = decide(self.snapshot, head, self.states)
-        exchange = Ended(line=b"%b %b HTTP/1.1" % (method.encode(), target), head=head, decision=decision)
+        exchange = ended(line=b"%b %b HTTP/1.1" % (method.encode(), target), head=head, decision=decision)
         candidates = getattr(decision, "candidates", ())
         exchange.endpoint = candidates[0] if candidates else None
         exchange.status, exchange.reason, exchange.ended = status, reason, 100.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 from router.http1.responses import parse_response
 from router.proxy.opening import Opening, opening_of
@@ -26,30 +26,53 @@ TABLE = RouteTable(routes=(SYNC, REST), upstreams={"generic-worker": GENERIC, "s
 GUARDED = Refuse(route=None, refusal=Refusal(), reason="guard")
 
 
-@dataclass(slots=True, kw_only=True)
-class Ended(ExchangeRecord):
+class Facts(TypedDict, total=False):
+    """What a record may say."""
+
+    line: bytes
+    client: str
+    head: RequestHead | None
+    decision: Decision | None
+    endpoint: Endpoint | None
+    opening: Opening | None
+    attempts: int
+    started: float
+    first_byte: float
+    ended: float
+    status: int
+    reason: str
+    bytes_in: int
+    bytes_out: int
+
+
+def ended(**facts: Unpack[Facts]) -> ExchangeRecord:
     """A record by its fields, with a default for each."""
-
-    line: bytes = b"GET /_matrix/client/v3/sync HTTP/1.1"
-    client: str = "127.0.0.1"
-    head: RequestHead | None = None
-    decision: Decision | None = None
-    endpoint: Endpoint | None = None
-    opening: Opening | None = None
-    attempts: int = 0
-    started: float = 100.0
-    first_byte: float = 0.0
-    ended: float = 100.0
-    status: int = 200
-    reason: str = ""
-    bytes_in: int = 0
-    bytes_out: int = 0
+    record = ExchangeRecord(b"GET /_matrix/client/v3/sync HTTP/1.1", None, "127.0.0.1", 100.0)
+    record.ended = 100.0
+    record.status = 200
+    return _say(record, facts)
 
 
-def request(target: bytes, *headers: tuple[bytes, bytes], method: str = "GET", status: int = 200) -> Ended:
+def changed(record: ExchangeRecord, **facts: Unpack[Facts]) -> ExchangeRecord:
+    """Another one that says the same but for these."""
+    other = ExchangeRecord(record.line, record.head, record.client, record.started)
+    for name in Facts.__annotations__:
+        setattr(other, name, getattr(record, name))
+    return _say(other, facts)
+
+
+def _say(record: ExchangeRecord, facts: Facts) -> ExchangeRecord:
+    for name, value in facts.items():
+        setattr(record, name, value)
+    return record
+
+
+def request(
+    target: bytes, *headers: tuple[bytes, bytes], method: str = "GET", status: int = 200
+) -> ExchangeRecord:
     """An exchange without a decision: what the access log reads."""
     head = RequestHead(method=method, target=target, headers=headers, client="127.0.0.1")
-    return Ended(line=b"%b %b HTTP/1.1" % (method.encode(), target), head=head, status=status)
+    return ended(line=b"%b %b HTTP/1.1" % (method.encode(), target), head=head, status=status)
 
 
 def opening(status: int, media_type: bytes, body: bytes) -> Opening | None:
@@ -76,9 +99,9 @@ def answered(
     first_byte: float = 0.02,
     duration: float = 0.03,
     attempts: int = 1,
-) -> Ended:
+) -> ExchangeRecord:
     """An answer that a worker gave; times are in seconds after the head."""
-    return Ended(
+    return ended(
         head=RequestHead(method=method, target=b"/_matrix/client/v3/sync", client="127.0.0.1"),
         decision=TO_SYNC,
         endpoint=GENERIC1,

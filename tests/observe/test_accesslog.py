@@ -22,7 +22,8 @@ from router.observe.accesslog import (
     AccessLog,
     time_local,
 )
-from tests.observe.records import Ended, request
+from router.proxy.record import ExchangeRecord
+from tests.observe.records import ended, request
 
 NOON = 1_719_057_600.0
 """2024-06-22T12:00:00Z"""
@@ -49,7 +50,7 @@ class zone:  # noqa: N801 - reads as a context
         time.tzset()
 
 
-def written(path: Path, *exchanges: Ended) -> bytes:
+def written(path: Path, *exchanges: ExchangeRecord) -> bytes:
     path.unlink(missing_ok=True)
     log = AccessLog(str(path))
     for exchange in exchanges:
@@ -75,8 +76,8 @@ def test_a_line_is_in_the_combined_format(tmp_path: Path) -> None:
 def test_what_is_not_there_is_written_as_nginx_does(tmp_path: Path) -> None:
     lines = written(
         tmp_path / "log",
-        Ended(line=b"", status=400, client=""),
-        Ended(line=b"garbage", status=0),
+        ended(line=b"", status=400, client=""),
+        ended(line=b"garbage", status=0),
         request(b"/", (b"user-agent", b""), (b"referer", b"a"), (b"referer", b"b")),
     )
     assert lines.splitlines() == [
@@ -103,7 +104,7 @@ def test_time_is_local_with_its_offset(monkeypatch: pytest.MonkeyPatch, tz: str,
 def test_the_time_follows_the_second(tmp_path: Path) -> None:
     log = AccessLog(str(tmp_path / "log"))
     for now in (NOON, NOON + 0.999, NOON + 1, NOON + 60):
-        log.record(Ended(), now)
+        log.record(ended(), now)
     log.close()
     times = [
         line.split(b"[")[1].split(b"]")[0][12:20] for line in (tmp_path / "log").read_bytes().splitlines()
@@ -123,7 +124,7 @@ def test_one_exchange_is_one_line_of_plain_ascii(
 ) -> None:
     exchange = request(b"/", (b"user-agent", agent), (b"referer", referer))
     exchange.line = line
-    (first, *rest) = written(tmp_path / "log", exchange, *[Ended()] * others).decode("ascii").split("\n")[:-1]
+    (first, *rest) = written(tmp_path / "log", exchange, *[ended()] * others).decode("ascii").split("\n")[:-1]
     assert len(rest) == others
     assert first.isprintable()
     assert first.count('"') == 6
@@ -150,7 +151,7 @@ def test_a_token_is_never_written(tmp_path: Path, secret: bytes, owner: bytes) -
         request(b"/sync", (b"user-agent", b'"\xff access_token=' + secret)),
         request(b"/sync", (b"user-agent", b'"' + token)),
         request(b"/sync", (b"referer", b"a\xff" + token)),
-        Ended(line=b"\x00GET /sync?access_token=" + secret, status=400),
+        ended(line=b"\x00GET /sync?access_token=" + secret, status=400),
     ]
     lines = written(tmp_path / "log", *exchanges)
     assert secret not in lines
@@ -178,8 +179,8 @@ def test_what_is_remembered_is_bounded_and_changes_nothing(tmp_path: Path) -> No
 
 
 def test_a_secret_in_one_line_of_many_is_found(tmp_path: Path) -> None:
-    exchanges = [request(b"/"), request(b"/?access_token=" + SECRET), request(b'/"'), Ended(line=b"bearer")]
-    first, second, third, fourth = written(tmp_path / "log", *exchanges, Ended(line=b"a\nb")).splitlines()[:4]
+    exchanges = [request(b"/"), request(b"/?access_token=" + SECRET), request(b'/"'), ended(line=b"bearer")]
+    first, second, third, fourth = written(tmp_path / "log", *exchanges, ended(line=b"a\nb")).splitlines()[:4]
     assert b'"GET / HTTP/1.1"' in first
     assert b'"GET /?access_token=<redacted> HTTP/1.1"' in second
     assert b'"GET /\\x22 HTTP/1.1"' in third
@@ -190,9 +191,9 @@ def test_lines_wait_until_there_are_enough(tmp_path: Path) -> None:
     path = tmp_path / "log"
     log = AccessLog(str(path))
     for _ in range(BUFFER - 1):
-        log.record(Ended(), NOON)
+        log.record(ended(), NOON)
     assert path.read_bytes() == b""
-    log.record(Ended(), NOON)
+    log.record(ended(), NOON)
     assert path.read_bytes().count(b"\n") == BUFFER
     log.close()
 
@@ -201,7 +202,7 @@ def test_a_tick_writes_what_has_waited_for_a_second(tmp_path: Path) -> None:
     path = tmp_path / "log"
     log = AccessLog(str(path))
     log.tick(50.0)
-    log.record(Ended(), NOON)
+    log.record(ended(), NOON)
     log.tick(50.0 + FLUSH_AFTER / 2)
     assert path.read_bytes() == b""
     log.tick(50.0 + FLUSH_AFTER)
@@ -211,9 +212,9 @@ def test_a_tick_writes_what_has_waited_for_a_second(tmp_path: Path) -> None:
 
 def test_closing_writes_the_rest_and_what_comes_later_is_nothing(tmp_path: Path) -> None:
     log = AccessLog(str(tmp_path / "log"))
-    log.record(Ended(), NOON)
+    log.record(ended(), NOON)
     log.close()
-    log.record(Ended(), NOON)
+    log.record(ended(), NOON)
     log.tick(1e9)
     log.reopen()
     log.close()
@@ -222,7 +223,7 @@ def test_closing_writes_the_rest_and_what_comes_later_is_nothing(tmp_path: Path)
 
 def test_without_a_path_there_is_no_log() -> None:
     log = AccessLog("")
-    log.record(Ended(), NOON)
+    log.record(ended(), NOON)
     log.tick(1e9)
     log.reopen()
     log.close()
@@ -232,11 +233,11 @@ def test_without_a_path_there_is_no_log() -> None:
 def test_reopening_goes_on_in_a_new_file(tmp_path: Path) -> None:
     path, rotated = tmp_path / "log", tmp_path / "log.1"
     log = AccessLog(str(path))
-    log.record(Ended(status=201), NOON)
+    log.record(ended(status=201), NOON)
     path.rename(rotated)
-    log.record(Ended(status=202), NOON)
+    log.record(ended(status=202), NOON)
     log.reopen()
-    log.record(Ended(status=203), NOON)
+    log.record(ended(status=203), NOON)
     log.close()
     assert [line.split()[8] for line in rotated.read_bytes().splitlines()] == [b"201", b"202"]
     assert [line.split()[8] for line in path.read_bytes().splitlines()] == [b"203"]
@@ -249,7 +250,7 @@ def test_reopening_that_fails_goes_on_in_the_old_file(tmp_path: Path) -> None:
     log = AccessLog(str(folder / "log"), complain=told.append)
     folder.rename(tmp_path / "moved")
     log.reopen()
-    log.record(Ended(), NOON)
+    log.record(ended(), NOON)
     log.close()
     assert (tmp_path / "moved" / "log").read_bytes().count(b"\n") == 1
     assert told == [
@@ -271,7 +272,7 @@ def test_a_full_disk_drops_lines_counts_them_and_is_told_once() -> None:
     told: list[str] = []
     log = AccessLog("/dev/full", complain=told.append)
     for _ in range(BUFFER * 2 + 3):
-        log.record(Ended(), NOON)
+        log.record(ended(), NOON)
     log.close()
     assert log.dropped == BUFFER * 2 + 3
     (sentence,) = told
@@ -306,12 +307,12 @@ def test_after_a_full_disk_lines_are_whole_again(
     disk = Disk(room)
     monkeypatch.setattr(os, "write", disk.write)
     for status in (201, 202):
-        log.record(Ended(line=b"GET / HTTP/1.1", status=status), NOON)
+        log.record(ended(line=b"GET / HTTP/1.1", status=status), NOON)
     log.flush()
-    log.record(Ended(status=203), NOON)
+    log.record(ended(status=203), NOON)
     log.flush()
     disk.room = 1_000_000
-    log.record(Ended(line=b"GET / HTTP/1.1", status=204), NOON)
+    log.record(ended(line=b"GET / HTTP/1.1", status=204), NOON)
     log.flush()
     log.close()
     whole = [line for line in disk.written.split(b"\n") if line.endswith(b'"-" "-"')]
@@ -350,7 +351,7 @@ def test_a_pipe_without_a_reader_is_an_error_at_the_start(tmp_path: Path) -> Non
 def test_a_slow_pipe_loses_nothing_and_blocks_nobody(pipe: tuple[str, int]) -> None:
     path, reader = pipe
     log = AccessLog(path)
-    long = Ended(line=b"GET /" + b"a" * PIECE)
+    long = ended(line=b"GET /" + b"a" * PIECE)
     for _ in range(100):
         log.record(long, NOON)
     log.flush()
@@ -367,7 +368,7 @@ def test_a_pipe_nobody_reads_drops_lines_beyond_a_mebibyte(pipe: tuple[str, int]
     path, reader = pipe
     told: list[str] = []
     log = AccessLog(path, complain=told.append)
-    long = Ended(line=b"GET /" + b"a" * 8000)
+    long = ended(line=b"GET /" + b"a" * 8000)
     many = 2 * WAITING // 8000
     for _ in range(many):
         log.record(long, NOON)
@@ -387,7 +388,7 @@ def test_a_reader_that_left_is_no_error(tmp_path: Path) -> None:
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     log = AccessLog(str(tmp_path / "pipe"), complain=told.append)
     os.close(reader)
-    log.record(Ended(), NOON)
+    log.record(ended(), NOON)
     log.close()
     assert log.dropped == 1
     assert len(told) == 1
@@ -396,9 +397,9 @@ def test_a_reader_that_left_is_no_error(tmp_path: Path) -> None:
 def test_a_dash_is_standard_output() -> None:
     script = (
         "from router.observe.accesslog import AccessLog\n"
-        "from tests.observe.records import Ended\n"
+        "from tests.observe.records import ended\n"
         "log = AccessLog('-')\n"
-        "log.record(Ended(), 0.0)\n"
+        "log.record(ended(), 0.0)\n"
         "log.reopen()\n"
         "log.close()\n"
         "print('still open')\n"

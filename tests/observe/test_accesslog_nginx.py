@@ -12,7 +12,7 @@ import pytest
 
 from router.observe.accesslog import AccessLog
 from router.request import RequestHead
-from tests.observe.records import Ended
+from tests.observe.records import ended
 from tests.real_nginx import STARTS_WITHIN, nginx
 
 pytestmark = [pytest.mark.nginx, pytest.mark.xdist_group("nginx")]
@@ -76,7 +76,7 @@ def of_ours(path: Path, status: int, line: bytes, headers: list[bytes]) -> bytes
         headers=[(name.lower(), value.strip(b" \t")) for name, _, value in fields],
     )
     log = AccessLog(str(path))
-    log.record(Ended(line=line, client="", head=head, status=status), 0.0)
+    log.record(ended(line=line, client="", head=head, status=status), 0.0)
     log.close()
     return path.read_bytes()
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 from prometheus_client import generate_latest
@@ -15,7 +14,7 @@ from router.observe.misroutes import Misroutes
 from router.settings import Health
 from router.table import Endpoint, TcpAddress
 from router.upstream.state import EndpointState, EndpointStates
-from tests.observe.records import TABLE, answered, unrecognized
+from tests.observe.records import TABLE, answered, changed, unrecognized
 
 NAMES = {
     "router_requests_total": ("route", "upstream", "endpoint", "method", "status"),
@@ -85,7 +84,7 @@ def noticing() -> Misroutes:
 
 def misrouted() -> Misroutes:
     misroutes = noticing()
-    misroutes.finish(replace(answered(status=404), opening=unrecognized()))
+    misroutes.finish(changed(answered(status=404), opening=unrecognized()))
     return misroutes
 
 
@@ -94,8 +93,8 @@ def busy() -> Metrics:
     for exchange in (
         answered(),
         answered(duration=31.0, first_byte=30.0),
-        replace(answered(status=502, attempts=2), reason="connect_failed", bytes_in=5, bytes_out=9),
-        replace(answered(status=499), reason="client_gone"),
+        changed(answered(status=502, attempts=2), reason="connect_failed", bytes_in=5, bytes_out=9),
+        changed(answered(status=499), reason="client_gone"),
     ):
         metrics.begin(exchange)
         metrics.finish(exchange)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -18,11 +17,12 @@ from router.observe.metrics import (
     Histogram,
     Metrics,
 )
+from router.proxy.record import ExchangeRecord
 from router.table import Endpoint, TcpAddress
-from tests.observe.records import GENERIC1, GUARDED, TO_SYNC, Ended, answered
+from tests.observe.records import GENERIC1, GUARDED, TO_SYNC, answered, changed, ended
 
 
-def counted(*exchanges: Ended) -> Metrics:
+def counted(*exchanges: ExchangeRecord) -> Metrics:
     metrics = Metrics(wall_clock=lambda: 1_700_000_000.0)
     for exchange in exchanges:
         metrics.begin(exchange)
@@ -43,12 +43,12 @@ def test_a_request_is_counted_under_its_labels() -> None:
 def test_an_endpoint_that_is_gone_has_no_series_and_its_requests_are_not_lost() -> None:
     stays = GENERIC1
     goes = Endpoint(address=TcpAddress(host="10.0.0.7", port=8008))
-    nobody = replace(answered(status=503), endpoint=None)
-    metrics = counted(answered(), replace(answered(), endpoint=goes), nobody)
+    nobody = changed(answered(status=503), endpoint=None)
+    metrics = counted(answered(), changed(answered(), endpoint=goes), nobody)
     metrics.keep({stays.name})
     assert [labels[2] for labels in metrics.requests] == [stays.name, NONE]
     assert metrics.gone == {("sync", "2xx"): 1}
-    late = replace(answered(), endpoint=goes)
+    late = changed(answered(), endpoint=goes)
     metrics.begin(late)
     metrics.finish(late)
     metrics.keep({stays.name})
@@ -70,15 +70,15 @@ def test_in_flight_is_what_has_begun_and_not_ended() -> None:
 @pytest.mark.parametrize(
     ("exchange", "labels"),
     [
-        (Ended(status=400, reason="bad_request"), (NONE, NONE, NONE, "other", "4xx")),
-        (replace(answered(status=404), decision=GUARDED, endpoint=None), (NONE, NONE, NONE, "GET", "4xx")),
-        (replace(answered(status=503), endpoint=None), ("sync", "generic-worker", NONE, "GET", "5xx")),
-        (replace(answered(), status=0), ("sync", "generic-worker", "127.0.0.1:8101", "GET", NONE)),
+        (ended(status=400, reason="bad_request"), (NONE, NONE, NONE, "other", "4xx")),
+        (changed(answered(status=404), decision=GUARDED, endpoint=None), (NONE, NONE, NONE, "GET", "4xx")),
+        (changed(answered(status=503), endpoint=None), ("sync", "generic-worker", NONE, "GET", "5xx")),
+        (changed(answered(), status=0), ("sync", "generic-worker", "127.0.0.1:8101", "GET", NONE)),
         (answered(method="PROPFIND"), ("sync", "generic-worker", "127.0.0.1:8101", "other", "2xx")),
         (answered(status=999), ("sync", "generic-worker", "127.0.0.1:8101", "GET", "other")),
     ],
 )
-def test_labels_of_what_is_not_there(exchange: Ended, labels: tuple[str, ...]) -> None:
+def test_labels_of_what_is_not_there(exchange: ExchangeRecord, labels: tuple[str, ...]) -> None:
     assert list(counted(exchange).requests) == [labels]
 
 
@@ -88,13 +88,13 @@ def test_the_seven_methods_are_labels(method: str) -> None:
 
 
 def test_bytes_and_retries_add_up() -> None:
-    exchange = replace(answered(attempts=3), bytes_in=10, bytes_out=2000)
+    exchange = changed(answered(attempts=3), bytes_in=10, bytes_out=2000)
     counters = counted(exchange, exchange, answered()).routes["sync"]
     assert (counters.bytes_in, counters.bytes_out, counters.retries) == (20, 4000, 4)
 
 
 def test_the_first_byte_is_observed_only_where_a_worker_answered() -> None:
-    counters = counted(answered(first_byte=0.02, duration=3.0), replace(answered(), first_byte=0.0)).routes[
+    counters = counted(answered(first_byte=0.02, duration=3.0), changed(answered(), first_byte=0.0)).routes[
         "sync"
     ]
     assert sum(counters.duration.counts) == 2
@@ -106,9 +106,9 @@ def test_the_first_byte_is_observed_only_where_a_worker_answered() -> None:
 def test_errors_are_those_the_router_made() -> None:
     counters = counted(
         answered(status=500),
-        replace(answered(status=502), reason="connect_failed"),
-        replace(answered(), reason="aborted"),
-        replace(answered(status=499), reason="client_gone"),
+        changed(answered(status=502), reason="connect_failed"),
+        changed(answered(), reason="aborted"),
+        changed(answered(status=499), reason="client_gone"),
     ).routes["sync"]
     assert counters.errors == {"connect_failed": 1, "aborted": 1}
     assert counters.client_aborts == 1
@@ -138,7 +138,7 @@ def test_errors_are_those_the_router_made() -> None:
     ],
 )
 def test_a_failure_is_what_somebody_should_repair(status: int, reason: str, *, kept: bool) -> None:
-    failures = counted(replace(answered(status=status), reason=reason)).failures
+    failures = counted(changed(answered(status=status), reason=reason)).failures
     expected = Failure(1_700_000_000.0, "sync", "generic-worker", "127.0.0.1:8101", reason, status)
     assert list(failures) == ([expected] if kept else [])
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from router.errors import Source
 from router.observe.misroutes import LAST, Misroute, Misroutes
 from router.proxy.opening import Opening
+from router.proxy.record import ExchangeRecord
 from router.request import RequestHead
 from router.routing.decision import Forward
 from router.table import Endpoint, Pattern, Route, RouteTable, TcpAddress, Upstream
@@ -22,8 +23,9 @@ from tests.observe.records import (
     TABLE,
     TO_MAIN,
     TO_SYNC,
-    Ended,
     answered,
+    changed,
+    ended,
     opening,
     unrecognized,
 )
@@ -63,9 +65,9 @@ def exchange(
     target: bytes = b"/_matrix/client/v3/new",
     decision: Forward = TO_SYNC,
     endpoint: Endpoint = GENERIC1,
-) -> Ended:
+) -> ExchangeRecord:
     head = RequestHead(method=method, target=target, client="127.0.0.1")
-    return replace(answered(status=status), head=head, opening=kept, decision=decision, endpoint=endpoint)
+    return changed(answered(status=status), head=head, opening=kept, decision=decision, endpoint=endpoint)
 
 
 def along(route: Route) -> Forward:
@@ -120,7 +122,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("ended", "kind"), CASES.values(), ids=CASES)
-def test_what_is_a_misroute(ended: Ended, kind: str) -> None:
+def test_what_is_a_misroute(ended: ExchangeRecord, kind: str) -> None:
     misroutes = noticing()
     misroutes.finish(ended)
     assert [each.kind for each in misroutes.last] == [kind] * bool(kind)
@@ -172,9 +174,9 @@ def test_main_under_another_name_is_main() -> None:
 
 def test_what_the_router_answered_itself_is_no_misroute() -> None:
     misroutes = noticing()
-    misroutes.finish(Ended(decision=GUARDED, opening=unrecognized(), status=404))
-    misroutes.finish(replace(exchange(unrecognized()), endpoint=None))
-    misroutes.finish(replace(exchange(unrecognized()), head=None))
+    misroutes.finish(ended(decision=GUARDED, opening=unrecognized(), status=404))
+    misroutes.finish(changed(exchange(unrecognized()), endpoint=None))
+    misroutes.finish(changed(exchange(unrecognized()), head=None))
     assert not misroutes.last
     assert not misroutes.unrecognized
 
@@ -230,7 +232,7 @@ def test_repeated_ones_are_one_with_a_count() -> None:
     ]
 
 
-def _of_route(name: str, number: int) -> Ended:
+def _of_route(name: str, number: int) -> ExchangeRecord:
     route = replace(SYNC, name=name)
     return exchange(unrecognized(), target=b"/" + b"x" * number, decision=along(route))
 

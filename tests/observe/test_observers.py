@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from router.observe.accesslog import AccessLog
 from router.observe.metrics import Metrics
 from router.observe.misroutes import Misroutes
 from router.observe.observers import Observers
-from tests.observe.records import TABLE, answered, unrecognized
+from tests.observe.records import TABLE, answered, changed, unrecognized
 
 
 def test_everybody_is_told_and_misroutes_of_suspect_answers_alone(tmp_path: Path) -> None:
@@ -19,7 +18,7 @@ def test_everybody_is_told_and_misroutes_of_suspect_answers_alone(tmp_path: Path
         served_by=lambda _method, _shape: frozenset({"main"}),
     )
     observers = Observers(metrics, misroutes, log, lambda: 0.0)
-    suspect = replace(answered(status=404), opening=unrecognized())
+    suspect = changed(answered(status=404), opening=unrecognized())
     for exchange in (answered(), suspect):
         observers.begin(exchange)
         assert metrics.routes["sync"].in_flight == 1
