@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
 from typing import Protocol
 
 from router.http1.reader import RequestReader
@@ -82,6 +81,17 @@ class ProxyContext:
 
     def serving(self, snapshot: Snapshot) -> ProxyContext:
         """The same, for a listener that serves another table."""
-        context = copy(self)
-        context.snapshot = snapshot
+        context = ProxyContext(
+            snapshot=snapshot,
+            settings=self.settings,
+            states=self.states,
+            pool=self.pool,
+            deadlines=self.deadlines,
+            capacity=self.capacity,
+            observer=self.observer,
+            clock=self.clock,
+        )
+        context.departures = self.departures
+        context.queues = self.queues
+        context.draining = self.draining
         return context

@@ -25,7 +25,7 @@ Turn = tuple[tuple[Endpoint, ...], tuple[int, ...] | None]
 MOST_TRIES: Final = 20
 """How often nginx rehashes before it falls back to round robin."""
 
-MOST_REMEMBERED: Final = 4096
+MOST_REMEMBERED = 4096
 """Entries of one memory; a full one is emptied, since anything in it is quickly found again."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import re2
 
@@ -14,8 +13,8 @@ from router.routing.query import find_parameter
 from router.table import PathForm, Presence, Route
 
 # RE2 takes about 4 KiB for an ordinary pattern; the rest is room for the states of its automaton.
-BYTES_PER_PATTERN: Final = 16 << 10
-LARGEST_BUDGET: Final = 1 << 30
+BYTES_PER_PATTERN = 16 << 10
+LARGEST_BUDGET = 1 << 30
 
 Found = tuple[int, ...]
 """Routes whose pattern is found in a path, by their indexes, up to the first that asks for nothing else."""

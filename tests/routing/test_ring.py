@@ -2,11 +2,9 @@ from __future__ import annotations
 
 from zlib import crc32
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.routing import ring as ring_module
 from router.routing.ring import POINTS_PER_WEIGHT, Ring
 from router.table import Endpoint, TcpAddress, UnixAddress
 
@@ -53,13 +51,17 @@ def test_a_key_on_a_point_belongs_to_it() -> None:
     assert ring.hashes[ring.position(key)] == crc32(key)
 
 
-def test_of_two_endpoints_on_one_point_the_first_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ring_module, "_points", lambda _: [5])
-    assert Ring([tcp("h", 1), tcp("h", 2)]).names == ["h:1"]
+def test_of_two_endpoints_on_one_point_the_first_has_it() -> None:
+    # A point that two ports of this host have both, found by trying.
+    one, other, point = tcp("h", 58), tcp("h", 404), 1529389498
+    for endpoints in ([one, other], [other, one]):
+        ring = Ring(endpoints)
+        assert len(ring.hashes) == 2 * POINTS_PER_WEIGHT - 1
+        assert ring.names[ring.hashes.index(point)] == endpoints[0].name
 
 
 def test_a_key_above_all_points_goes_around() -> None:
     ring = Ring([tcp("127.0.0.1", 8101)])
-    ring.hashes = [1, 2]
-    ring.names = ["a", "b"]
-    assert ring.position(b"any key") == 0
+    keys = (b"key %d" % number for number in range(10_000))
+    above = next(key for key in keys if crc32(key) > ring.hashes[-1])
+    assert ring.position(above) == 0
