@@ -1,19 +1,26 @@
 -- For wrk: sends the requests of a file, one after another, and reports what came of them as one line of JSON.
--- wrk -s matrix.lua URL -- REQUESTS: raw requests with a NUL between them.
-local requests = {}
-local at = 0
+-- wrk -s matrix.lua URL -- REQUESTS: raw requests with a NUL between them; `@@` in one becomes a number of its
+-- own each time it is sent, as the transaction ids of Matrix are.
+local before, after = {}, {}
+local at, sent = 0, 1000000000000
 
 function init(args)
   local file = assert(io.open(args[1], "rb"))
   for request in file:read("*a"):gmatch("%Z+") do
-    requests[#requests + 1] = request
+    local from, to = request:find("@@", 1, true)
+    before[#before + 1] = from and request:sub(1, from - 1) or request
+    after[#before] = from and request:sub(to + 1) or false
   end
   file:close()
 end
 
 function request()
-  at = at % #requests + 1
-  return requests[at]
+  at = at % #before + 1
+  if after[at] then
+    sent = sent + 1
+    return before[at] .. string.format("%d", sent) .. after[at]
+  end
+  return before[at]
 end
 
 function done(summary, latency)

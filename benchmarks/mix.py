@@ -20,6 +20,9 @@ DOWNLOAD = "/media/download/"
 LONG_POLL = "timeout=30000"
 """In a target: the stand-ins answer nothing."""
 
+NUMBER = "@@"
+"""In a path: wrk puts a number of its own there each time, as a transaction has; others send it as it is."""
+
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Element/1.12.3 Safari/537.36"
 ROOM = "!OGEhHVWSdvArJzumhm:matrix.example.org"
 EVENT = "$h29iv0s8G3qsXyOdzPrAsKzCvwkzDNvTVGYzGq1Jr6c"
@@ -61,7 +64,7 @@ MIX = (
     Request(
         "send",
         "PUT",
-        f"/_matrix/client/v3/rooms/{ROOM}/send/m.room.message/m1700000000000.12",
+        f"/_matrix/client/v3/rooms/{ROOM}/send/m.room.message/m{NUMBER}.12",
         '{"msgtype":"m.text","body":"Shall we meet at the fountain, or is it too cold already?"}',
     ),
     Request(
@@ -84,7 +87,7 @@ MIX = (
     Request(
         "transaction",
         "PUT",
-        "/_matrix/federation/v1/send/1700000000000-314",
+        f"/_matrix/federation/v1/send/{NUMBER}-314",
         '{"origin":"other.example.org","origin_server_ts":1700000000000,"pdus":[],"edus":[]}',
     ),
 )
