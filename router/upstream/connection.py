@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final, cast
 
-from mypy_extensions import trait
+from mypy_extensions import mypyc_attr, trait
 
 from router.errors import BadResponse, UpstreamAborted, UpstreamError
 from router.http1.chunks import ChunkScanner, is_one_chunk
@@ -84,6 +84,7 @@ class ResponseSink:
         """The endpoint takes bytes again."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ConnectionOwner(ABC):
     """Who keeps idle connections: the pool."""
 

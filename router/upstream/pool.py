@@ -7,6 +7,8 @@ import errno
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from mypy_extensions import mypyc_attr
+
 from router.errors import (
     ConnectFailed,
     HandshakeFailed,
@@ -58,6 +60,7 @@ class ConnectWaiter(Protocol):
         """There will be none."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)  # tests make one that connects late, or never
 class Pool(ConnectionOwner):
     """Idle connections by endpoint, and the making of new ones.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from types import GetSetDescriptorType, MemberDescriptorType
 
 from router.errors import BadRequest, BadResponse, DownstreamError
 from router.http1.chunks import ChunkScanner
@@ -78,4 +79,11 @@ def read_chunks(stream: Iterable[bytes]) -> llhttp.Body | str:
 
 def fields_of(message: RequestMessage | ResponseMessage | None) -> dict[str, object] | None:
     """Everything a message says, to compare it with another."""
-    return None if message is None else {name: getattr(message, name) for name in type(message).__slots__}
+    return None if message is None else {name: getattr(message, name) for name in names_of(type(message))}
+
+
+def names_of(kind: type) -> list[str]:
+    """The fields of a class with slots; compiled, it has them without naming them there."""
+    return [
+        name for name, of in vars(kind).items() if isinstance(of, MemberDescriptorType | GetSetDescriptorType)
+    ]

@@ -13,6 +13,7 @@ from router.request import METHODS, NEVER_PROXIED, RequestHead
 from router.settings import Limits
 from tests.http1 import llhttp
 from tests.http1.bytes_strategies import MUTATED_REQUESTS
+from tests.http1.ours import names_of
 
 LIMITS = Limits()
 BLOCK = b"Host: h\r\nAuthorization: Bearer t\r\nX-Real-IP: 1.2.3.4\r\n\r\n"
@@ -33,7 +34,7 @@ LINES = st.builds(
 )
 
 # `forwarded` and `is_plain` are what the reader adds.
-FACTS = tuple(sorted(set(RequestMessage.__slots__) - {"forwarded", "is_plain"}))
+FACTS = tuple(sorted(set(names_of(RequestMessage)) - {"forwarded", "is_plain"}))
 
 
 def described(read: object) -> object:

@@ -13,9 +13,8 @@ import router.upstream.connection
 from router.settings import Limits, Settings
 from router.table import Endpoint
 from router.upstream.connection import UpstreamConnection
-from router.upstream.pool import Pool
 from tests.dialogues import Hire, Serve
-from tests.wire import SMALL, Peer, Proxy, answer, bound_buffers, settle
+from tests.wire import SMALL, PatchedPool, Peer, Proxy, answer, bound_buffers, settle
 from tests.worker import OK, Worker
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -40,16 +39,16 @@ def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections to workers are made late, and the kernel takes little on them."""
-    connect = Pool._open_connection
+    connect = PatchedPool._open_connection
 
-    async def connect_late(pool: Pool, endpoint: Endpoint) -> UpstreamConnection:
+    async def connect_late(pool: PatchedPool, endpoint: Endpoint) -> UpstreamConnection:
         await settle()
         connection = await connect(pool, endpoint)
         assert connection._transport is not None
         bound_buffers(connection._transport.get_extra_info("socket"), TINY)
         return connection
 
-    monkeypatch.setattr(Pool, "_open_connection", connect_late)
+    monkeypatch.setattr(PatchedPool, "_open_connection", connect_late)
 
 
 async def push(peer: Peer, data: bytes, *, rounds: int = 200) -> int:

@@ -23,9 +23,9 @@ from router.table import (
     RouteTable,
     Upstream,
 )
-from router.upstream.pool import ConnectWaiter, Pool
+from router.upstream.pool import ConnectWaiter
 from tests.dialogues import Hire, Serve
-from tests.wire import Peer, Proxy, answer, settle
+from tests.wire import PatchedPool, Peer, Proxy, answer, settle
 from tests.worker import OK, Worker
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -87,7 +87,7 @@ async def test_who_leaves_while_connecting_makes_room_at_once(
     proxy = await serve(bounded(worker))
     first, second = await proxy.connect(), await proxy.connect()
     with monkeypatch.context() as patched:
-        patched.setattr(Pool, "connect", lambda *_: asyncio.ensure_future(asyncio.Event().wait()))
+        patched.setattr(PatchedPool, "connect", lambda *_: asyncio.ensure_future(asyncio.Event().wait()))
         await first.send(GET)
         await settle()
     await second.send(GET)
@@ -106,13 +106,13 @@ async def test_a_connect_that_fails_makes_room_at_once(
     proxy = await serve(bounded(worker))
     waiters: list[ConnectWaiter] = []
 
-    def never(_: Pool, __: Endpoint, waiter: ConnectWaiter) -> asyncio.Task[Any]:
+    def never(_: PatchedPool, __: Endpoint, waiter: ConnectWaiter) -> asyncio.Task[Any]:
         waiters.append(waiter)
         return asyncio.ensure_future(asyncio.Event().wait())
 
     first, second = await proxy.connect(), await proxy.connect()
     with monkeypatch.context() as patched:
-        patched.setattr(Pool, "connect", never)
+        patched.setattr(PatchedPool, "connect", never)
         await first.send(GET)
         await settle()
     await second.send(GET)

@@ -15,9 +15,8 @@ from router.settings import Settings
 from router.table import Endpoint
 from router.upstream.check import CheckFailed, Checks, NotAsked
 from router.upstream.connection import UpstreamConnection
-from router.upstream.pool import Pool
 from tests.dialogues import Hire, Serve
-from tests.wire import Peer, Proxy, tcp, unix
+from tests.wire import PatchedPool, Peer, Proxy, tcp, unix
 from tests.worker import OK, Worker
 
 ASKS = b"GET /health?a=%%2F HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n"
@@ -163,7 +162,7 @@ async def test_the_connection_of_a_check_is_never_pooled(
 ) -> None:
     """A request that took it would be cut when the check ends."""
     released: list[UpstreamConnection] = []
-    monkeypatch.setattr(Pool, "release", lambda _, connection: released.append(connection))
+    monkeypatch.setattr(PatchedPool, "release", lambda _, connection: released.append(connection))
     assert await verdict(proxy, worker.endpoint, None) == ""
     await (await worker.accept()).ended()
     assert released == []

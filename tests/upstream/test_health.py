@@ -13,9 +13,8 @@ from router.settings import Health
 from router.table import DnsAddress, Endpoint
 from router.upstream.check import Checks
 from router.upstream.health import HealthChecker
-from router.upstream.pool import Pool
 from tests.dialogues import Hire, Serve
-from tests.wire import Peer, Proxy, answer, settle, tcp
+from tests.wire import PatchedPool, Peer, Proxy, answer, settle, tcp
 from tests.worker import OK, Worker
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -266,7 +265,7 @@ async def test_a_check_that_cannot_connect_in_time_is_given_up(
     async def never(*_: object) -> None:
         await asyncio.get_running_loop().create_future()
 
-    monkeypatch.setattr(Pool, "_open_connection", never)
+    monkeypatch.setattr(PatchedPool, "_open_connection", never)
     checker = watch(proxy, worker.endpoint, settings=Health(timeout=0.01))
     for _ in range(DEFAULT.fall):
         await checker.check_all()

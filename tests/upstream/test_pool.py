@@ -13,9 +13,8 @@ from router.settings import Guard as GuardSettings
 from router.settings import Settings
 from router.table import DnsAddress, Endpoint, TcpAddress, UnixAddress
 from router.upstream.connection import UpstreamConnection
-from router.upstream.pool import Pool
 from tests.dialogues import Hire, Serve
-from tests.wire import Peer, Proxy, answer, settle, tcp
+from tests.wire import PatchedPool, Peer, Proxy, answer, settle, tcp
 from tests.worker import OK, Worker
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -191,14 +190,14 @@ async def test_connections_of_an_endpoint_that_is_gone_are_not_kept(proxy: Proxy
 async def test_a_connection_that_was_begun_before_a_change_serves_one_request(
     proxy: Proxy, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect = Pool._open_connection
+    connect = PatchedPool._open_connection
 
-    async def connect_and_change(pool: Pool, endpoint: Endpoint) -> UpstreamConnection:
+    async def connect_and_change(pool: PatchedPool, endpoint: Endpoint) -> UpstreamConnection:
         connection = await connect(pool, endpoint)
         pool.drop_outdated({endpoint.name: None})
         return connection
 
-    monkeypatch.setattr(Pool, "_open_connection", connect_and_change)
+    monkeypatch.setattr(PatchedPool, "_open_connection", connect_and_change)
     client = await proxy.ask(GET)
     peer = await worker.asked()
     await peer.send(OK)
@@ -278,16 +277,16 @@ async def test_a_connection_that_is_closed_before_it_is_used_is_none(
 ) -> None:
     """The loop may see the worker's FIN first: whatever the method, nothing was sent there."""
     bad, good = workers(), workers()
-    connect = Pool._open_connection
+    connect = PatchedPool._open_connection
 
-    async def connect_slowly(pool: Pool, endpoint: Endpoint) -> UpstreamConnection:
+    async def connect_slowly(pool: PatchedPool, endpoint: Endpoint) -> UpstreamConnection:
         connection = await connect(pool, endpoint)
         if endpoint is bad.endpoint:
             (await bad.accept()).close()
             await settle()
         return connection
 
-    monkeypatch.setattr(Pool, "_open_connection", connect_slowly)
+    monkeypatch.setattr(PatchedPool, "_open_connection", connect_slowly)
     proxy = await serve(bad.endpoint, good.endpoint)
     client = await proxy.ask(b"POST" + GET[3:])
     peer = await good.asked()
