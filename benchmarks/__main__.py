@@ -46,9 +46,6 @@ def main() -> int:
     results = report.Results(machine=machine.describe())
     try:
         failed = run(length, names, results)
-    except (RouterError, load.LoadFailed) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("stopped; nothing of it is left running", file=sys.stderr)
         return 130
@@ -82,10 +79,10 @@ def run(length: Length, names: list[str], results: report.Results) -> bool:
         if scenario.name in names:
             try:
                 results.samples[scenario.name] = compare(scenario, length, contenders)
-            except load.LoadFailed as error:
+            except (load.LoadFailed, RouterError) as error:
                 failed = True
                 say(f"{scenario.name} failed: {error}")
-                results.missing.append(f"{scenario.title}: {error}")
+                results.missing.append(f"{scenario.title}: {str(error).partition(chr(10))[0]}")
     return failed
 
 

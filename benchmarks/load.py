@@ -66,14 +66,17 @@ def drive(
         *("--duration", f"{max(1, round(seconds))}s", "--script", str(_SCRIPT)),
         *(f"{'https' if tls else 'http'}://{HOST}:{port}", "--", str(sent)),
     ]
-    ended = subprocess.run(
-        tethered(command, death_signal=signal.SIGKILL),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=seconds + 20,
-        check=False,
-        process_group=0,
-    )
+    try:
+        ended = subprocess.run(
+            tethered(command, death_signal=signal.SIGKILL),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=seconds + 60,
+            check=False,
+            process_group=0,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LoadFailed(f"wrk had not ended after {error.timeout:g} s") from error
     output = ended.stdout.decode("utf-8", "replace")
     if ended.returncode:
         raise LoadFailed(f"wrk ended with {ended.returncode}: {output[-500:]}")

@@ -17,6 +17,9 @@ from router.local.processes import Process, stop_all, wait_until_ready
 
 Say = Callable[[str], None]
 
+PATIENCE = 60.0
+"""Seconds for all to be ready, on a machine that does much else."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -102,11 +105,11 @@ def arena(
         running.append(Running(contender=contender, process=Process(program), port=port, tls=tls))
     try:
         processes[0].start()
-        wait_until_ready(processes, patience=20)
+        wait_until_ready(processes, patience=PATIENCE)
         for each in running:
             processes.append(each.process)
             each.process.start()
-        wait_until_ready(processes, patience=20)
+        wait_until_ready(processes, patience=PATIENCE)
         yield running
     finally:
         stop_all(reversed(processes), patience=5)

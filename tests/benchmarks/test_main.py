@@ -11,6 +11,7 @@ from benchmarks import load, polls, proxies, rounds
 from benchmarks.reference import Ports
 from benchmarks.report import Results
 from benchmarks.scenarios import SCENARIOS, Scenario
+from router.errors import ProcessFailed
 from tests.absence import absent
 
 OURS = [proxies.CONTENDERS[0]]
@@ -70,13 +71,16 @@ def test_what_fails_is_said_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch
     def compare(scenario: Scenario, *_: object) -> list[rounds.Sample]:
         if scenario.name == "small":
             raise load.LoadFailed("nobody answered")
+        if scenario.name == "unix":
+            raise ProcessFailed("backends was not ready. The end of its log:\n    (nothing)")
         return []
 
     monkeypatch.setattr(load, "wrk", lambda: "wrk")
     monkeypatch.setattr(bench, "compare", compare)
     results = Results(machine={})
-    assert bench.run(BRIEF, ["small", "tls"], results)
+    assert bench.run(BRIEF, ["small", "unix", "tls"], results)
     assert "small JSON: nobody answered" in results.missing
+    assert results.missing[-1].endswith("backends was not ready. The end of its log:")
     assert list(results.samples) == ["tls"]
 
 
