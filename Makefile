@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 .PHONY: setup compiled run test endpoints http bench profile soak lint lock catalogue clean
 
 setup: $(VENV)/.installed
+	@$(BIN)/python compiling.py --if-possible
 
 # Compiles the hot modules into router/compiled/, from where they run until a source changes.
 compiled: $(VENV)/.installed
@@ -45,7 +46,7 @@ profile: setup
 
 soak: setup
 	$(BIN)/python -m tests.faults --seconds 600
-	$(BIN)/python -m tests.fuzz --seconds 600
+	ROUTER_MODULES=pure $(BIN)/python -m tests.fuzz --seconds 600
 
 lint: setup
 	$(BIN)/ruff check .
