@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 
 .PHONY: setup compiled run test endpoints http bench profile soak lint lock catalogue clean
 
+# Compiles the hot modules too where there is a C compiler; ROUTER_MODULES=pure is for who wants none of it.
 setup: $(VENV)/.installed
 	@$(BIN)/python compiling.py --if-possible
 
-# Compiles the hot modules into router/compiled/, from where they run until a source changes.
+# Compiles the hot modules into router/compiled/, from where they run until a source changes, or fails.
 compiled: $(VENV)/.installed
 	$(BIN)/python compiling.py
 
@@ -24,8 +25,11 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 run: setup
 	@$(BIN)/python -m router.local
 
+# On the modules that run, and after compiled ones what only pure ones can show.
 test: setup
 	$(BIN)/python -m pytest
+	@if $(BIN)/python -c 'import sys; from router.modules import running; sys.exit(running().modules != "compiled")'; \
+	  then ROUTER_MODULES=pure $(BIN)/python -m pytest -m pure; fi
 
 # Where routes.yaml sends every endpoint of Synapse, and why main has what it has.
 endpoints: setup
@@ -46,7 +50,7 @@ profile: setup
 
 soak: setup
 	$(BIN)/python -m tests.faults --seconds 600
-	ROUTER_MODULES=pure $(BIN)/python -m tests.fuzz --seconds 600
+	$(BIN)/python -m tests.fuzz --seconds 600
 
 lint: setup
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ import secrets
 import sys
 from pathlib import Path
 
+from router.modules import PURE, VARIABLE, running
 from tests.fuzz import campaign, inputs
 from tests.fuzz.targets import TARGETS
 
@@ -37,6 +38,8 @@ def main() -> int:
         outcome = campaign.again(TARGETS[names[0]], arguments.input.read_bytes())
         say(campaign.line(outcome))
         return 1 if outcome.defect else 0
+    if arguments.minimise and running().modules != PURE:
+        parser.error(f"what an input reaches is seen in pure modules alone: {VARIABLE}={PURE}")
     if arguments.minimise:
         for name in names:
             had, has = inputs.minimise(TARGETS[name])

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from router.modules import PURE, VARIABLE
 from tests.fuzz import inputs
 from tests.fuzz.engine import Defect, Target, failure, fuzz, shrink
 
@@ -78,8 +79,12 @@ class _Running:
         # libFuzzer takes 0 seconds for no limit.
         time_given = str(max(1, round(seconds))) if guided else str(seconds)
         command = [sys.executable, "-m", module, target.name, time_given, str(seed), str(self._result)]
+        # Coverage is that of Python's own modules; what is fuzzed blindly asks those that run.
+        environment = os.environ | ({VARIABLE: PURE} if guided else {})
         with self._log.open("wb") as log:
-            self.child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=inputs.ROOT)
+            self.child = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, cwd=inputs.ROOT, env=environment
+            )
         self._until = time.monotonic() + seconds + ENDS_WITHIN
 
     def has_ended(self) -> bool:

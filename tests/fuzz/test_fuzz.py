@@ -108,6 +108,7 @@ def test_pieces_are_the_same_bytes() -> None:
     assert len({len(one) for one in lists}) > 5
 
 
+@pytest.mark.pure
 def test_minimising_keeps_what_reaches_something_new(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(inputs, "KEPT", tmp_path / "kept")
     monkeypatch.setattr(inputs, "SCRATCH", tmp_path / "scratch")

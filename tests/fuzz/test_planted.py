@@ -95,6 +95,7 @@ PLANTED = (
 )
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize(("target", "plant"), PLANTED)
 def test_a_planted_defect_is_found(monkeypatch: pytest.MonkeyPatch, target: str, plant: Plant) -> None:
     tried = with_kept(TARGETS[target])
