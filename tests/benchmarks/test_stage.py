@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_they_start_in_their_order_and_end_whatever_happens(tmp_path: Path) -> N
 
 
 def test_one_that_ends_ends_the_others(tmp_path: Path) -> None:
-    failing = program(tmp_path, "two", "raise SystemExit(3)")
+    failing = replace(program(tmp_path, "two", "raise SystemExit(3)"), ready=lambda: False)
     with (
         pytest.raises(ProcessFailed, match="exit code 3"),
         up(program(tmp_path, "one", STAYS), failing, program(tmp_path, "six", STAYS)),
