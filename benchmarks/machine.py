@@ -25,6 +25,8 @@ def describe() -> dict[str, str]:
         "python": f"{platform.python_version()}, built {'with' if optimised else 'without'} optimisations",
         "packages": ", ".join(f"{name} {version(name)}" for name in packages),
         "nginx": _first_line("nginx", "-v"),
+        "haproxy": _first_line("haproxy", "-v"),
+        "caddy": _first_line("caddy", "version"),
         "wrk": _first_line("wrk", "-v"),
         "load before": "{:.1f} {:.1f} {:.1f} (1, 5, 15 minutes)".format(*os.getloadavg()),
     }

@@ -29,7 +29,7 @@ def start(place: Place) -> Program:
 def configuration(place: Place) -> str:
     """Debian's sizes; connections to the workers are shared by all clients.
 
-    By default it keeps no idle connection once a fifth of its descriptors are in use, as with 1,000 long polls.
+    By default it keeps no idle connection once a fifth of its descriptors are used, as by 1,000 long polls.
     """
     tls = "" if place.certificate is None else f" ssl crt {place.certificate} alpn http/1.1"
     backends = "\n".join(_backend(upstream, place) for upstream in UPSTREAMS)
