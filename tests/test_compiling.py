@@ -113,6 +113,12 @@ def test_after_a_change_the_source_runs_until_it_is_compiled(changed: str, small
     assert "other sources than these; `make compiled` builds them" in refused.stderr
 
 
+def test_who_insists_on_compiled_modules_can_have_them_made(small: Path) -> None:
+    (small / "router/facts.py").write_text("from typing import Final\nSTEP: Final = 5\n")
+    assert python(small, "compiling.py", wanted="compiled").returncode == 0
+    assert python(small, "-c", SHOW, wanted="compiled").stdout.split()[:2] == ["compiled", "5"]
+
+
 def test_a_source_that_does_not_compile_leaves_what_there_is(small: Path) -> None:
     (small / "router/counts.py").write_text("value: int = 'a word'\n")
     failed = python(small, "compiling.py")
