@@ -43,7 +43,7 @@ GROUP = "router"
 
 OPTIMISATION = "3"
 
-COST = "the router runs as pure Python, at about a third more CPU per request"
+COST = "the router runs as pure Python, at about one and a half times the CPU per request"
 
 
 class CannotCompileError(Exception):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.figures import Row, Verdict, rows, verdicts
 from benchmarks.proxies import CONTENDERS, ROUTER
+from benchmarks.rounding import rounded
 from benchmarks.rounds import Sample
 from benchmarks.scenarios import SCENARIOS, Scenario
 
@@ -47,18 +48,7 @@ def as_json(results: Results) -> str:
             for scenario, measured in results.measured()
         },
     }
-    return json.dumps(_rounded(document), indent=1, ensure_ascii=False) + "\n"
-
-
-def _rounded(value: object) -> object:
-    """Numbers to as many digits as they are worth."""
-    if isinstance(value, float):
-        return round(value, 4)
-    if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_rounded(each) for each in value]
-    return value
+    return json.dumps(rounded(document), indent=1, ensure_ascii=False) + "\n"
 
 
 def as_markdown(results: Results) -> str:

@@ -12,6 +12,7 @@ from benchmarks.micro.results import Timed
 from benchmarks.profile.functions import Function
 from benchmarks.profile.live import Live
 from benchmarks.profile.perf import TOP, Sampled, largest, part_of
+from benchmarks.rounding import rounded
 
 RECORD = Path(__file__).parents[1] / "results" / "performance.json"
 
@@ -50,7 +51,7 @@ def shares(spent: Iterable[Spent]) -> Sampled:
 
 def save(profile: Profile, file: Path) -> None:
     """As JSON, with as many digits as are worth it."""
-    document = json.dumps(_rounded(_plain(profile)), indent=1, ensure_ascii=False)
+    document = json.dumps(rounded(_plain(profile)), indent=1, ensure_ascii=False)
     file.write_text(document + "\n", encoding="utf-8")
 
 
@@ -78,13 +79,3 @@ def _plain(profile: Profile) -> dict[str, object]:
         "counted": profile.counted._asdict(),
         "functions": [each._asdict() for each in profile.functions],
     }
-
-
-def _rounded(value: object) -> object:
-    if isinstance(value, float):
-        return round(value, 4)
-    if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_rounded(each) for each in value]
-    return value

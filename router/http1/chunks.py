@@ -54,16 +54,11 @@ def is_one_chunk(data: bytes, start: int) -> bool:
         return False
     size, at = 0, start
     value = _VALUES[data[at]]
-    while value < 16:
+    while value < 16 and at - start < _MAX_DIGITS:
         size = size << 4 | value
         at += 1
         value = _VALUES[data[at]]
-    return (
-        0 < at - start <= _MAX_DIGITS
-        and 0 < size == end - at - 2
-        and data[at] == 0x0D
-        and data[at + 1] == 0x0A
-    )
+    return 0 < size == end - at - 2 and data[at] == 0x0D and data[at + 1] == 0x0A
 
 
 class ChunkScanner:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from router.http1.requests import RequestMessage, end_of_request_head, parse_request
+from router.memory import remember
 from router.request import METHODS, is_plain
 from router.settings import Limits
 
@@ -65,8 +66,6 @@ class RequestReader:
                     return known.behind(line, name, target)
         message = parse_request(head, self._limits)
         if known is None and message.minor == 1 and len(block) <= MOST_BYTES and message.method in METHODS:
-            if len(self._blocks) >= MOST_BLOCKS:
-                self._blocks.clear()
             message.forwarded = self._forwarded(message)
-            self._blocks[block] = message
+            remember(self._blocks, block, message, MOST_BLOCKS)
         return message

@@ -12,6 +12,7 @@ from typing import Final
 
 import re2
 
+from router.memory import remember
 from router.observe.redaction import redact, signs_of_secrets
 from router.proxy.record import ExchangeRecord
 
@@ -164,17 +165,12 @@ class AccessLog:
 
     def _new_address(self, client: str) -> bytes:
         address = _clean(client.encode()) or b"unix:"
-        if len(self._addresses) >= MOST_REMEMBERED:
-            self._addresses.clear()
-        self._addresses[client] = address
-        return address
+        return remember(self._addresses, client, address, MOST_REMEMBERED)
 
     def _new_tail(self, told: tuple[bytes, bytes]) -> bytes:
         tail = b' "%b" "%b"\n' % (_clean(told[0]), _clean(told[1]))
         if len(told[0]) + len(told[1]) <= LONGEST_REMEMBERED:
-            if len(self._tails) >= MOST_REMEMBERED:
-                self._tails.clear()
-            self._tails[told] = tail
+            remember(self._tails, told, tail, MOST_REMEMBERED)
         return tail
 
     def tick(self, now: float) -> None:

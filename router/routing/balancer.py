@@ -7,9 +7,11 @@ twenty times, then round robin orders the rest. Endpoints that are not up are le
 from __future__ import annotations
 
 import ipaddress
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Final, TypeVar
+from typing import Final
 
+from router.memory import remember
 from router.request import RequestHead
 from router.routing import key as keys
 from router.routing.ring import Ring
@@ -29,14 +31,14 @@ MOST_REMEMBERED = 4096
 """Entries of one memory; a full one is emptied, since anything in it is quickly found again."""
 
 
-class Balancer:
+class Balancer(ABC):
     """Orders the endpoints of one upstream."""
 
     __slots__ = ()
 
+    @abstractmethod
     def choose(self, head: RequestHead, view: EndpointView) -> Choice:
         """Pure: the same head and view give the same choice."""
-        raise NotImplementedError
 
 
 def balancer_for(upstream: Upstream) -> Balancer:
@@ -93,11 +95,11 @@ class IpHash(Balancer):
         up = peers.up(view)
         key = self._keys.get(head.client)
         if key is None:
-            key = _remember(self._keys, head.client, hashed_octets(head.client))
+            key = remember(self._keys, head.client, hashed_octets(head.client), MOST_REMEMBERED)
         candidates = self._remembered.get((key, up))
         if candidates is None:
             walked = peers.walk(up, self._path(key), stays=False)
-            candidates = _remember(self._remembered, (key, up), walked)
+            candidates = remember(self._remembered, (key, up), walked, MOST_REMEMBERED)
         return peers.complete(view, up, candidates, key)
 
     def _path(self, key: bytes) -> Iterator[tuple[int, ...]]:
@@ -142,7 +144,7 @@ class ConsistentHash(Balancer):
         candidates = self._remembered.get((position, up))
         if candidates is None:
             walked = peers.walk(up, self._path(position), stays=True)
-            candidates = _remember(self._remembered, (position, up), walked)
+            candidates = remember(self._remembered, (position, up), walked, MOST_REMEMBERED)
         return peers.complete(view, up, candidates, key)
 
     def _path(self, position: int) -> Iterator[tuple[int, ...]]:
@@ -184,7 +186,7 @@ class _Peers:
         current = view.rotation(self._upstream)
         turn = self._turns.get((current, among))
         if turn is None:
-            turn = _remember(self._turns, (current, among), self._order(current, among))
+            turn = remember(self._turns, (current, among), self._order(current, among), MOST_REMEMBERED)
         return turn[0], key, turn[1]
 
     def walk(self, up: int, path: Iterator[tuple[int, ...]], *, stays: bool) -> tuple[Endpoint, ...]:
@@ -240,14 +242,3 @@ def hashed_octets(client: str) -> bytes:
         return b"\0\0\0"
     address = ipaddress.ip_address(client)
     return address.packed[:3] if address.version == 4 else address.packed
-
-
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
-
-
-def _remember(memory: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
-    if len(memory) >= MOST_REMEMBERED:
-        memory.clear()
-    memory[key] = value
-    return value

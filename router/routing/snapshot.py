@@ -8,6 +8,7 @@ from typing import Final
 
 from router.answers import Redirect, Response
 from router.guard import Guard
+from router.memory import remember
 from router.request import RequestHead
 from router.routing.balancer import Balancer, balancer_for
 from router.routing.matcher import Found, Matcher
@@ -66,9 +67,7 @@ class Snapshot:
         """What the matcher finds for a head that the guard lets pass, which is remembered."""
         found = self.matcher.find(head)
         if len(head.path) <= LONGEST_SEEN:
-            if len(self.seen) >= MOST_SEEN:
-                self.seen.clear()
-            self.seen[head.path] = found
+            remember(self.seen, head.path, found, MOST_SEEN)
         return found
 
 

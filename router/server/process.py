@@ -111,8 +111,8 @@ class Process:
         await _listen(self._admin_runner, self._admin_sockets)
         for _, runner, sockets in self._listening:
             await _listen(runner, sockets)
-        # A request leaves no cycles, so that what a collection walks is what the process began with: some
-        # 100,000 objects, and a pause of 50 ms, again and again as clients connect.
+        # A request leaves no cycles: a full collection would walk what the process began with, some 50,000
+        # objects, and find nothing.
         gc.collect()
         gc.freeze()
 
