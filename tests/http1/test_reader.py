@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from router.errors import DownstreamError, HeadersTooLarge
+from router.errors import DownstreamError, HeadersTooLarge, UriTooLong
 from router.http1 import reader as module
 from router.http1.reader import RequestReader
 from router.http1.requests import RequestMessage, end_of_request_head, parse_request
@@ -161,3 +161,17 @@ def test_a_head_ends_where_the_specification_says(data: bytes, searched: int) ->
             return error
 
     assert ended(found(reader)) == ended(found(None))
+
+
+@pytest.mark.parametrize(
+    ("head", "error"),
+    [
+        (b"GET /%b HTTP/1.1\r\nHost: h\r\n\r\n" % (b"a" * 60), UriTooLong),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nA: %b\r\n\r\n" % (b"b" * 80), HeadersTooLarge),
+    ],
+    ids=["line", "fields"],
+)
+def test_a_head_that_is_too_large_has_no_end(head: bytes, error: type[DownstreamError]) -> None:
+    reader = RequestReader(Limits(request_line=60, headers=80), forwarded_fields)
+    with pytest.raises(error):
+        reader.end(head, 0)
