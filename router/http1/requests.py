@@ -56,6 +56,13 @@ _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 MAX_HOST = 260
 """Bytes: a name has 253 (RFC 1035 section 2.3.4), a port 5. Workers get it twice, as X-Forwarded-Host too."""
 
+MAX_NAME = 255
+"""Bytes of a field's name, as in HAProxy, whose messages keep a name's length in one byte.
+
+What the router passes is then passed by HAProxy too. nginx sets no such limit, but refuses the second field
+of some names, of Authorization among them: Matrix servers send one for each of their keys.
+"""
+
 _VISIBLE = bytes(range(0x21, 0x7F))
 _OTHER_VERSION = re.compile(rb"HTTP/[1-9]\.[0-9]")
 
@@ -184,7 +191,7 @@ def parse_request(head: bytes, limits: Limits) -> RequestMessage:
     """Reads one head, from its method to its empty line, as `end_of_request_head` found it.
 
     Raises BadRequest, MethodNotImplemented, VersionNotSupported, HeadersTooLarge for more than
-    `limits.header_count` fields, and ExpectationFailed.
+    `limits.header_count` fields or a name of more than MAX_NAME bytes, and ExpectationFailed.
     """
     lines = head[:-4].split(b"\r\n")
     line = lines.pop(0)
@@ -216,6 +223,8 @@ def parse_request(head: bytes, limits: Limits) -> RequestMessage:
     if len(fields) != len(headers):
         first, fields = dict(reversed(headers)), join_repeated(headers)
         _check_one_host(headers)
+    if len(head) > MAX_NAME and max(map(len, first), default=0) > MAX_NAME:
+        raise HeadersTooLarge(f"the name of a header field has more than {MAX_NAME} bytes")
     message = RequestMessage(
         line=line,
         method=method,
