@@ -16,13 +16,12 @@ from benchmarks.contenders.place import find
 
 def describe() -> dict[str, str]:
     """Processor, system, versions, and how busy the machine was already."""
-    optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
     packages = ("uvloop", "httptools", "google-re2", "aiohttp")
     return {
         "taken": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "system": f"{platform.system()} {platform.release()}",
-        "python": f"{platform.python_version()}, built {'with' if optimised else 'without'} optimisations",
+        "python": f"{platform.python_version()}, {_build()}",
         "packages": ", ".join(f"{name} {version(name)}" for name in packages),
         "nginx": _first_line("nginx", "-v"),
         "haproxy": _first_line("haproxy", "-v"),
@@ -30,6 +29,14 @@ def describe() -> dict[str, str]:
         "wrk": _first_line("wrk", "-v"),
         "load before": "{:.1f} {:.1f} {:.1f} (1, 5, 15 minutes)".format(*os.getloadavg()),
     }
+
+
+def _build() -> str:
+    """How this Python was built: Debian optimises by its own rules, and `posix_local` is its scheme."""
+    if "posix_local" in sysconfig.get_scheme_names():
+        return "as Debian builds it"
+    optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    return f"built {'with' if optimised else 'without'} optimisations"
 
 
 def _processor() -> str:

@@ -9,13 +9,13 @@ from benchmarks.micro import bed
 from benchmarks.micro.cases import Call, Case, each_of
 from benchmarks.mix import MIX
 from router.errors import BadResponse
-from router.http1.chunks import ChunkScanner
-from router.http1.requests import RequestMessage, end_of_request_head, parse_request
+from router.http1.chunks import ChunkScanner, is_one_chunk
+from router.http1.requests import RequestMessage, parse_request
 from router.http1.responses import end_of_response_head, parse_response
+from router.proxy.admission import take
 from router.proxy.deadlines import Deadlines
-from router.proxy.headers import request_head, response_head
+from router.proxy.headers import answer_start, request_head
 from router.proxy.record import ExchangeRecord
-from router.request import RequestHead
 from router.routing.decision import decide
 
 REST = "connections, exchange, pool, deadlines"
@@ -29,27 +29,24 @@ LARGE = b"2000\r\n" + b"s" * 0x2000 + b"\r\n"
 
 def find_end() -> Call:
     """Where each head ends."""
-    return each_of(lambda raw: end_of_request_head(raw, 0, bed.LIMITS), bed.raw_mix())
+    reader = bed.opened().application.context.reader
+    return each_of(lambda raw: reader.end(raw, 0), bed.raw_mix())
 
 
 def read_request() -> Call:
-    """What each head says."""
+    """What each head says, of a client whose header fields have come before."""
+    reader = bed.opened().application.context.reader
+    return each_of(reader.read, [*map(bed.head_bytes, bed.raw_mix())])
+
+
+def read_new_request() -> Call:
+    """What each head says, of a client whose header fields are new."""
     return each_of(lambda head: parse_request(head, bed.LIMITS), [*map(bed.head_bytes, bed.raw_mix())])
 
 
 def make_head() -> Call:
     """What of it decisions depend on."""
-
-    def make(message: RequestMessage) -> RequestHead:
-        return RequestHead(
-            method=message.method,
-            target=message.target,
-            headers=message.headers,
-            fields=message.fields,
-            client=bed.CLIENT,
-        )
-
-    return each_of(make, [*map(bed.message_of, bed.raw_mix())])
+    return each_of(lambda message: take(message, bed.CLIENT, None), _messages())
 
 
 def decide_each() -> Call:
@@ -64,7 +61,7 @@ def write_request() -> Call:
     """The head that a worker is sent."""
     return each_of(
         lambda each: request_head(each, target=each.target, client=bed.CLIENT, scheme=b"http"),
-        [*map(bed.message_of, bed.raw_mix())],
+        _messages(),
     )
 
 
@@ -79,13 +76,18 @@ def read_answer() -> Call:
 
 
 def write_answer() -> Call:
-    """The head that a client is sent."""
+    """What a client is sent of it."""
     answer = parse_response(HEAD, "GET")
-    return lambda: response_head(answer, close=False, unchunk=False)
+    return lambda: answer_start(answer, ANSWER, close=False, unchunk=False, added=b"")
+
+
+def walk_one_chunk() -> Call:
+    """That the answer's body is one chunk and its end."""
+    return lambda: is_one_chunk(ANSWER, len(HEAD))
 
 
 def walk_chunks() -> Call:
-    """To the end of the answer's body."""
+    """To the end of the answer's body, as of one that comes in pieces."""
     return lambda: ChunkScanner(BadResponse).feed(BODY)
 
 
@@ -136,12 +138,20 @@ def whole() -> Call:
     return each_of(bed.opened().serve, bed.raw_mix())
 
 
+def _messages() -> list[RequestMessage]:
+    """The mix as read once it has been seen."""
+    reader = bed.opened().application.context.reader
+    for head in map(bed.head_bytes, bed.raw_mix()):
+        reader.read(head)
+    return [reader.read(bed.head_bytes(raw)) for raw in bed.raw_mix()]
+
+
 def _records() -> list[ExchangeRecord]:
     return [*map(bed.opened().record_of, bed.raw_mix())]
 
 
 def cases() -> list[Case]:
-    """The parts in the order in which a request meets them, then all of it, then two by themselves."""
+    """The parts in the order in which a request meets them, then all of it, then some by themselves."""
     mixed: dict[str, Callable[[], Call]] = {
         "find the end of the head": find_end,
         "read the head": read_request,
@@ -150,14 +160,16 @@ def cases() -> list[Case]:
         "write the worker's head": write_request,
         "read the answer's head": read_answer,
         "write the client's head": write_answer,
-        "walk the chunks": walk_chunks,
+        "walk the chunks": walk_one_chunk,
         "metrics": count,
         "access log": log,
         WHOLE: whole,
+        "read a head with new fields": read_new_request,
+        "walk a chunk that comes in pieces": walk_chunks,
         "walk the chunks of 64 KiB": walk_large_chunks,
         "move a deadline": arm,
     }
-    one = {read_answer, write_answer, walk_chunks, walk_large_chunks, arm}
+    one = {read_answer, write_answer, walk_one_chunk, walk_chunks, walk_large_chunks, arm}
     return [Case(name, make, 1 if make in one else len(MIX)) for name, make in mixed.items()]
 
 
