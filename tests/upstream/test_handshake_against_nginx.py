@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -59,6 +60,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         yield Servers(authority=authority, ports=ports)
 
 
+def open_sockets() -> int:
+    """Of this process."""
+    return sum(each.is_socket() for each in Path("/proc/self/fd").iterdir())
+
+
 @pytest.mark.parametrize(("name", "asked_for"), [(None, b""), (NAME, NAME.encode())])
 async def test_requests_go_through(
     serve: Serve, servers: Servers, name: str | None, asked_for: bytes
@@ -71,7 +77,12 @@ async def test_requests_go_through(
         await client.send(GET)
     await answer(client)
     checks = Checks(pool=proxy.pool, judge=lambda _: None, book=proxy.names)
+    before = open_sockets()
     await checks.make(endpoint, "/health", PATIENCE)
+    # Whoever closes TLS waits for the other side to do so, here another process.
+    async with asyncio.timeout(PATIENCE):
+        while open_sockets() > before:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(
