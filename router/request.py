@@ -21,6 +21,9 @@ METHODS = frozenset({
 NEVER_PROXIED = frozenset({"CONNECT", "TRACE"})
 
 _TAKEN = bytes(byte for byte in range(0x21, 0x7F) if byte != 0x23)
+_MARKED = bytes(byte if byte in _TAKEN else byte ^ 0x80 for byte in range(256))
+"""Changes whatever may not stand in a target: a quarter of what it costs to take out what may."""
+
 _HIDDEN_BORDER = re.compile(rb"%2[EFef]").search
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})|%00").search
 
@@ -32,7 +35,7 @@ _ABSOLUTE = re.compile(
 
 def is_plain(target: bytes) -> bool:
     """Whether a target is a path of bytes that may stand there, as nearly all are: nothing to refuse."""
-    return target.startswith(b"/") and not target.translate(None, _TAKEN)
+    return target.startswith(b"/") and target.translate(_MARKED) == target
 
 
 class RequestHead:
@@ -82,7 +85,7 @@ class RequestHead:
         if not checked:
             if method not in METHODS:
                 raise _refused_method(method)
-            if target.translate(None, _TAKEN):
+            if target.translate(_MARKED) != target:
                 raise _refused_byte(target)
             if not target.startswith(b"/"):
                 self.authority, target = _origin_form(target)
@@ -93,10 +96,12 @@ class RequestHead:
         self.headers = headers
         self.fields = dict(reversed(headers)) if fields is None else fields
         self.client = client
-        # `find` and not `in`, which first takes its operand for an integer and fails: 0.3 µs for each.
-        self.reshaped = path.find(b"//") >= 0 or path.find(b"/.") >= 0
+        # Text tells what is in it sooner than bytes do: their `in` takes its operand for an integer first,
+        # and their `find` reads its arguments from a tuple.
+        text = path.decode("latin-1")
+        self.reshaped = "//" in text or "/." in text
         self._normalised: bytes | None = path
-        if path.find(b"%") >= 0:
+        if "%" in text:
             bad = _BAD_ESCAPE(path)
             if bad:
                 raise _refused_escape(path, bad.start())

@@ -51,21 +51,38 @@ class RequestReader:
                 return end
         return end_of_request_head(buffer, searched, self._limits)
 
+    def whole(self, buffer: bytes) -> RequestMessage | None:
+        """The message of a buffer that is one head and nothing else, with a plain line and a known block.
+
+        None where it is anything else: `end` and `read` tell what. Nobody may change what the message holds.
+        """
+        if len(buffer) > self._shortest or not buffer.endswith(b"\r\n\r\n"):
+            return None
+        line, _, block = buffer.partition(b"\r\n")
+        # A block ends with the first empty line there is: nothing in a known one ends the head sooner.
+        known = self._blocks.get(block)
+        return None if known is None else self._behind(known, line)
+
     def read(self, head: bytes) -> RequestMessage:
         """`parse_request`, which raises what that raises. Nobody may change what the message holds."""
-        end = head.find(b"\r\n")
-        block = head[end:]
+        line, _, block = head.partition(b"\r\n")
         known = self._blocks.get(block)
         if known is not None:
-            line = head[:end]
-            method, _, rest = line.partition(b" ")
-            name = _PLAIN.get(method)
-            if name is not None and rest.endswith(_VERSION):
-                target = rest[: -len(_VERSION)]
-                if is_plain(target):
-                    return known.behind(line, name, target)
+            message = self._behind(known, line)
+            if message is not None:
+                return message
         message = parse_request(head, self._limits)
         if known is None and message.minor == 1 and len(block) <= MOST_BYTES and message.method in METHODS:
             message.forwarded = self._forwarded(message)
             remember(self._blocks, block, message, MOST_BLOCKS)
         return message
+
+    def _behind(self, known: RequestMessage, line: bytes) -> RequestMessage | None:
+        """The known block's fields behind a line, None where the line is not plain."""
+        method, _, rest = line.partition(b" ")
+        name = _PLAIN.get(method)
+        if name is not None and rest.endswith(_VERSION):
+            target = rest[: -len(_VERSION)]
+            if is_plain(target):
+                return known.behind(line, name, target)
+        return None

@@ -226,22 +226,37 @@ class ClientConnection(ClientStream):
             return
         self._serving = True
         while self._buffer and self._exchange is None and not self._closing and not self._writing_paused:
-            try:
-                end = self._context.reader.end(self._buffer, self._searched)
-            except DownstreamError as error:
-                self._refuse_head(self._buffer, error)
-                break
-            if end < 0:
-                self._await_head()
-                break
             buffer = self._buffer
-            head, self._buffer = (buffer, b"") if end == len(buffer) else (buffer[:end], buffer[end:])
-            self._searched = 0
-            self._head_begun = False
-            self._begin(head)
+            message = None if self._searched else self._context.reader.whole(buffer)
+            if message is None:
+                message = self._read_message(buffer)
+                if message is None:
+                    break
+            else:
+                self._buffer = b""
+            self._begin(message)
         self._serving = False
         if self._exchange is not None or self._writing_paused:
             self._bound_read_ahead()
+
+    def _read_message(self, buffer: bytes) -> RequestMessage | None:
+        """The message that the buffer begins with; None where it is not whole yet, or was refused."""
+        reader = self._context.reader
+        head = buffer
+        try:
+            end = reader.end(buffer, self._searched)
+            if end < 0:
+                self._await_head()
+                return None
+            if end < len(buffer):
+                head = buffer[:end]
+            self._buffer = buffer[end:]
+            self._searched = 0
+            self._head_begun = False
+            return reader.read(head)
+        except DownstreamError as error:
+            self._refuse_head(head, error)
+            return None
 
     def _await_head(self) -> None:
         self._searched = len(self._buffer)
@@ -249,14 +264,13 @@ class ClientConnection(ClientStream):
             self._head_begun = True
             self.wait(self._context.ticks.head)
 
-    def _begin(self, head_bytes: bytes) -> None:
+    def _begin(self, message: RequestMessage) -> None:
         context = self._context
         trust = context.trust if self.trusted else None
         try:
-            message = context.reader.read(head_bytes)
             head = take(message, self._client, trust)
         except DownstreamError as error:
-            self._refuse_head(head_bytes, error)
+            self._refuse_head(message.line, error)
             return
         self._exchange = exchange = Exchange(
             line=message.line, head=head, client=head.client, context=context

@@ -84,19 +84,13 @@ def request_head(
     if trusted:
         scheme, host = told_scheme(message) or scheme, told_host(message) or host
     as_received = message.minor == 1 and target is message.target
-    return b"".join(
-        (
-            message.line if as_received else b"%b %b HTTP/1.1" % (message.method.encode("ascii"), target),
-            b"\r\n",
-            fields,
-            b"X-Forwarded-For: ",
-            (client or LOOPBACK).encode("ascii"),
-            b"\r\nX-Forwarded-Proto: ",
-            scheme,
-            b"\r\nX-Forwarded-Host: ",
-            host,
-            b"\r\n\r\n",
-        )
+    line = message.line if as_received else b"%b %b HTTP/1.1" % (message.method.encode("ascii"), target)
+    return (b"%b\r\n%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n\r\n") % (
+        line,
+        fields,
+        (client or LOOPBACK).encode("ascii"),
+        scheme,
+        host,
     )
 
 

@@ -78,6 +78,33 @@ def test_whatever_comes_is_read_alike_the_first_time_and_the_third(data: bytes) 
         assert described(through(reader, head)) == described(anew(head))
 
 
+@given(MUTATED_REQUESTS)
+@example(b"GET /a HTTP/1.1\r\n" + BLOCK)
+@example(b"GET /a HTTP/1.1\r\n" + BLOCK + BLOCK)
+@example(b"GET /a HTTP/1.1\r\n\r\n" + BLOCK)
+@example(b"GET /a#b HTTP/1.1\r\n" + BLOCK)
+@example(b"\r\nGET /a HTTP/1.1\r\n" + BLOCK)
+def test_a_buffer_that_is_one_known_head_is_read_as_if_it_were_new(data: bytes) -> None:
+    end = data.find(b"\r\n\r\n") + 4
+    reader = RequestReader(LIMITS, forwarded_fields)
+    for learnt in (data[:end], b"GET /other HTTP/1.1\r\n" + BLOCK):
+        through(reader, learnt)
+    message = reader.whole(data)
+    if message is not None:
+        assert end == len(data)
+        assert described(message) == described(anew(data))
+
+
+def test_only_one_known_head_is_whole() -> None:
+    known = b"GET /a HTTP/1.1\r\n" + BLOCK
+    reader = RequestReader(Limits(request_line=80, headers=80), forwarded_fields)
+    assert reader.whole(known) is None
+    reader.read(known)
+    assert described(reader.whole(known)) == described(anew(known))
+    for other in (known[:-1], known + b"G", known + known, b"GET /%b HTTP/1.1\r\n" % (80 * b"a") + BLOCK):
+        assert reader.whole(other) is None
+
+
 @given(LINES)
 def test_what_is_called_plain_is_taken_by_a_request_head_and_by_llhttp(line: bytes) -> None:
     reader = RequestReader(LIMITS, forwarded_fields)
