@@ -27,7 +27,7 @@ class Length:
     round: float
 
 
-FULL = Length(turns=3, turn=3, rounds=9, round=3)
+FULL = Length(turns=3, turn=3, rounds=27, round=1)
 QUICK = Length(turns=1, turn=1, rounds=3, round=1)
 
 

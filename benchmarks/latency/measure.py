@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -51,6 +53,31 @@ def contenders() -> list[proxies.Contender]:
     return [each for each in proxies.CONTENDERS if each.name in wanted and each.installed]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cores:
+    """Which processor cores proxies run on, and which everything else does."""
+
+    proxies: frozenset[int]
+    others: frozenset[int]
+
+    @classmethod
+    def of(cls, usable: AbstractSet[int]) -> Cores:
+        """One core for the proxy that is asked, the rest for generator and workers; a single one for all."""
+        first = frozenset({min(usable)})
+        return cls(proxies=first, others=frozenset(usable) - first or first)
+
+
+@contextmanager
+def kept_to(cores: AbstractSet[int]) -> Iterator[None]:
+    """This process runs on no other core meanwhile; what it starts stays there, also behind that."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def straight_plan(table: Path, requests: Sequence[bytes]) -> Plan:
     """Each request with the port of the worker to which that routes.yaml sends it."""
     straight = Straight(load_or_raise(table))
@@ -70,7 +97,10 @@ def lanes(folder: Path) -> Iterator[list[Lane]]:
         port, file = listening[each.name], folder / f"{each.name}.plan"
         write_plan([(port, raw) for raw in requests], file)
         found.append(Lane(name=each.name, title=f"through {each.title}", port=port, file=file))
-    with up(backends.program(ports, folder), *programs):
+    cores = Cores.of(os.sched_getaffinity(0))
+    with kept_to(cores.others), up(backends.program(ports, folder)), ExitStack() as proxying:
+        with kept_to(cores.proxies):
+            proxying.enter_context(up(*programs))
         yield found
 
 

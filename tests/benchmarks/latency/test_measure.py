@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks import proxies
 from benchmarks.latency import measure
-from benchmarks.latency.measure import DIRECT, Sample, added, times
+from benchmarks.latency.measure import DIRECT, Cores, Sample, added, kept_to, times
 from benchmarks.latency.openloop import Outcome, read_plan
 from benchmarks.load import LoadFailed
 
@@ -31,6 +34,26 @@ def test_what_is_added_is_taken_within_a_round() -> None:
     assert added(SAMPLES, "router", "p50") == [150, 100]
     assert added(SAMPLES, "router", "p99") == [200, 100]
     assert times(SAMPLES, DIRECT, "p99") == [300, 1900]
+
+
+@pytest.mark.parametrize(
+    ("usable", "proxies", "others"),
+    [({0, 1}, {0}, {1}), ({7, 3, 5}, {3}, {5, 7}), ({2}, {2}, {2})],
+    ids=["two", "three", "only one"],
+)
+def test_a_proxy_has_a_core_of_its_own(usable: set[int], proxies: set[int], others: set[int]) -> None:
+    assert Cores.of(usable) == Cores(proxies=frozenset(proxies), others=frozenset(others))
+
+
+def test_what_is_started_on_a_core_stays_there() -> None:
+    before = os.sched_getaffinity(0)
+    one = {max(before)}
+    with kept_to(one):
+        started = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with started:
+        assert os.sched_getaffinity(started.pid) == one
+        started.communicate(b"\n")
+    assert os.sched_getaffinity(0) == before
 
 
 @pytest.mark.timeout(180)  # a dozen processes, on a machine that may be busy
