@@ -16,7 +16,7 @@ _DOES = (
 )
 _WITH = (
     *("device", "member", "thread", "folder", "widget", "avatar", "status", "policy", "report", "search"),
-    *("beacon", "ticket", "filter", "server", "client", "record", "moment", "signal", "bridge", "camera"),
+    *("beacon", "basket", "filter", "server", "client", "record", "moment", "signal", "bridge", "camera"),
     *("screen", "window", "system", "module", "branch", "commit", "header", "footer", "parcel", "letter"),
     *("volume", "garden", "number", "ladder", "silver", "planet", "orange", "rocket", "market", "button"),
 )
