@@ -27,16 +27,19 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 def a_refused_head_is_passed_over(patch: pytest.MonkeyPatch) -> None:
-    begin = ClientConnection._begin
+    read_message = ClientConnection._read_message
 
-    def pass_over(self: ClientConnection, head: bytes) -> None:
+    def pass_over(self: ClientConnection, buffer: bytes) -> requests.RequestMessage | None:
+        end = buffer.find(b"\r\n\r\n") + 4
         try:
-            read_head(head, client="", limits=Limits())
+            if end > 3:
+                read_head(buffer[:end], client="", limits=Limits())
         except DownstreamError:
-            return
-        begin(self, head)
+            self._buffer = buffer[end:]
+            return pass_over(self, self._buffer) if self._buffer else None
+        return read_message(self, buffer)
 
-    patch.setattr(ClientConnection, "_begin", pass_over)
+    patch.setattr(ClientConnection, "_read_message", pass_over)
 
 
 def connection_takes_the_length_away(patch: pytest.MonkeyPatch) -> None:
