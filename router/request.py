@@ -22,7 +22,7 @@ NEVER_PROXIED = frozenset({"CONNECT", "TRACE"})
 
 _TAKEN = bytes(byte for byte in range(0x21, 0x7F) if byte != 0x23)
 _MARKED = bytes(byte if byte in _TAKEN else byte ^ 0x80 for byte in range(256))
-"""Changes whatever may not stand in a target: a quarter of what it costs to take out what may."""
+"""Changes whatever may not stand in a target, which costs less than to take out all that may."""
 
 _HIDDEN_BORDER = re.compile(rb"%2[EFef]").search
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})|%00").search

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shlex
 from pathlib import Path
@@ -23,6 +24,7 @@ PAGES = sorted(
     [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")]
 )
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+BENCHMARKS = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -105,6 +107,31 @@ def test_the_readme_gives_the_figures_of_the_recorded_benchmark(told: str, recor
     (ratio,) = re.findall(rf"^\| {re.escape(recorded)} \| \*\*(.+?)\*\*", table, re.MULTILINE)
     (line,) = (line for line in README.splitlines() if line.startswith(f"| {told}"))
     assert f"| {ratio} of it |" in line
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("latency.md", r"(\S+) ms at the 99th percentile, where nginx added (\S+) ms"),
+        ("latency-8000.md", r"the router added (\S+) ms and nginx (\S+) ms"),
+    ],
+)
+def test_the_added_latency_told_is_that_on_record(page: str, told: str) -> None:
+    table = (ROOT / "benchmarks" / "results" / page).read_text(encoding="utf-8")
+    added = re.findall(r"^\| added through .+?(?:\*\*(\S+?)\*\*.+?){3}\*\*", table, re.MULTILINE)
+    assert re.findall(told, BENCHMARKS) == [tuple(added)]
+
+
+def test_what_another_build_of_python_costs_is_on_record() -> None:
+    file = ROOT / "benchmarks" / "results" / "instructions.json"
+    counted = {
+        record["build"]["python"]: record["per_request"]["all kinds in turn"]
+        for record in json.loads(file.read_text(encoding="utf-8"))
+        if record["build"]["modules"] == "compiled"
+    }
+    more = f"{counted['cpython 3.11.7'] / counted['cpython 3.11.2'] - 1:.0%}".replace("%", " %")
+    assert f"runs {more} more instructions" in README
+    assert f"runs {more} more" in BENCHMARKS
 
 
 @pytest.mark.parametrize("key", KEYS)

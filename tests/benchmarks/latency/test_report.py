@@ -37,6 +37,7 @@ def results(*through: float, saturation: float | None = 2000) -> Results:
 
 def test_a_line_for_each_lane_and_one_for_what_is_added() -> None:
     text = as_markdown(results(300, 350, 800))
+    assert text.startswith("# Added latency at half of saturation\n")
     assert "1,000 requests a second, half of the 2,000 at which the router is saturated" in text
     assert "| straight to the worker | 0.10 | 0.10 | 0.10 | 0.10 | 3 |" in text
     assert "| through router | 0.35 | 0.35 | 0.35 | 0.35 | 3 |" in text
@@ -49,8 +50,11 @@ def test_the_target_stands_beside_what_was_measured(through: float, verdict: str
     assert f"0.50 ms; target ≤ 0.5 ms: **{verdict}**" in as_markdown(results(through))
 
 
-def test_a_rate_that_was_asked_for_is_said() -> None:
-    assert "1,000 requests a second, as asked for" in as_markdown(results(300, saturation=None))
+def test_a_rate_that_was_asked_for_is_said_and_held_against_no_target() -> None:
+    text = as_markdown(results(300, saturation=None))
+    assert text.startswith("# Added latency at 1,000 requests a second\n")
+    assert "1,000 requests a second, as asked for" in text
+    assert "p99 added by the router: 0.20 ms\n" in text
 
 
 def test_json_keeps_every_sample() -> None:
