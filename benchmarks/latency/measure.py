@@ -1,4 +1,4 @@
-"""Saturation of the router, then half of it through the router, through nginx and straight, in rounds."""
+"""Saturation of the router, then half of it through the router, its peers and straight, in rounds."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from statistics import median
 
 from benchmarks import backends, load, mix, proxies
 from benchmarks.latency.openloop import Outcome, Plan, write_plan
+from benchmarks.latency.relay import RELAY
+from benchmarks.latency.waiting import waited
 from benchmarks.reference import Ports, free_ports
-from benchmarks.stage import up
+from benchmarks.stage import pid_of, up
 from benchmarks.straight import Straight
 from router.config.loader import load_or_raise
 from router.local.processes import tethered
@@ -25,32 +27,41 @@ from router.local.processes import tethered
 DIRECT = "direct"
 """The lane without a proxy."""
 
+GENERATOR, PROXY, WORKERS = "generator", "proxy", "workers"
+"""Whoever needs a core for a request."""
+
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """One way to the workers: `port` is the proxy's, None where there is none; `file` holds what is sent."""
+    """One way to the workers: `port` is the proxy's, None where there is none; `file` holds what is sent.
+
+    `pids` are the processes on the way, by what they are: WORKERS and, where there is one, PROXY.
+    """
 
     name: str
     title: str
     port: int | None
     file: Path
+    pids: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One lane in one round."""
+    """One lane in one round; `waits` are microseconds a request that each stood ready without a core."""
 
     lane: str
     round: int
     outcome: Outcome
+    waits: Mapping[str, float]
 
 
 def contenders() -> list[proxies.Contender]:
-    """The router, and tuned nginx as its peer where it is installed."""
+    """The router, tuned nginx as its peer, and the relay: those that are installed."""
     wanted = (proxies.ROUTER, proxies.TUNED)
-    return [each for each in proxies.CONTENDERS if each.name in wanted and each.installed]
+    found = [each for each in proxies.CONTENDERS if each.name in wanted]
+    return [each for each in (*found, RELAY) if each.installed]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,18 +101,28 @@ def lanes(folder: Path) -> Iterator[list[Lane]]:
     ports, wanted = Ports.free(), contenders()
     listening = dict(zip((each.name for each in wanted), free_ports(len(wanted)), strict=True))
     programs = [each.make(folder, ports, listening[each.name]) for each in wanted]
-    requests = mix.requests()
-    found = [Lane(name=DIRECT, title="straight to the worker", port=None, file=folder / "direct.plan")]
-    write_plan(straight_plan(folder / "routes.yaml", requests), found[0].file)
-    for each in wanted:
-        port, file = listening[each.name], folder / f"{each.name}.plan"
-        write_plan([(port, raw) for raw in requests], file)
-        found.append(Lane(name=each.name, title=f"through {each.title}", port=port, file=file))
     cores = Cores.of(os.sched_getaffinity(0))
-    with kept_to(cores.others), up(backends.program(ports, folder)), ExitStack() as proxying:
+    with ExitStack() as running:
+        with kept_to(cores.others):
+            (workers,) = running.enter_context(up(backends.program(ports, folder)))
         with kept_to(cores.proxies):
-            proxying.enter_context(up(*programs))
+            started = running.enter_context(up(*programs))
+        pids = {WORKERS: pid_of(workers)}
+        requests = mix.requests()
+        straight = straight_plan(folder / "routes.yaml", requests)
+        found = [_lane(folder, DIRECT, "straight to the worker", None, straight, pids)]
+        for each, process in zip(wanted, started, strict=True):
+            port = listening[each.name]
+            plan, title = [(port, raw) for raw in requests], f"through {each.title}"
+            found.append(_lane(folder, each.name, title, port, plan, pids | {PROXY: pid_of(process)}))
+        running.enter_context(kept_to(cores.others))
         yield found
+
+
+def _lane(folder: Path, name: str, title: str, port: int | None, plan: Plan, pids: Mapping[str, int]) -> Lane:
+    file = folder / f"{name}.plan"
+    write_plan(plan, file)
+    return Lane(name=name, title=title, port=port, file=file, pids=pids)
 
 
 def saturation(lane: Lane, *, turns: int, seconds: float, folder: Path, say: Say) -> float:
@@ -144,11 +165,18 @@ def play(found: Sequence[Lane], *, rate: float, rounds: int, seconds: float, say
     for number in range(rounds):
         first = number % len(found)
         for lane in (*found[first:], *found[:first]):
-            outcome = drive(lane, rate=rate, seconds=seconds)
-            told = "  ".join(f"{name} {each:7.0f}" for name, each in outcome.times.items())
-            say(f"  round {number + 1}/{rounds}  {lane.title:30} {told} µs  errors {outcome.errors}")
-            samples.append(Sample(lane=lane.name, round=number, outcome=outcome))
+            sample = _sampled(lane, number, rate=rate, seconds=seconds)
+            told = "  ".join(f"{name} {each:7.0f}" for name, each in sample.outcome.times.items())
+            say(f"  round {number + 1}/{rounds}  {lane.title:30} {told} µs  errors {sample.outcome.errors}")
+            samples.append(sample)
     return samples
+
+
+def _sampled(lane: Lane, number: int, *, rate: float, seconds: float) -> Sample:
+    before = {name: waited(pid) for name, pid in lane.pids.items()}
+    outcome = drive(lane, rate=rate, seconds=seconds)
+    waits = {name: (waited(pid) - before[name]) / outcome.asked for name, pid in lane.pids.items()}
+    return Sample(lane=lane.name, round=number, outcome=outcome, waits={GENERATOR: outcome.waited, **waits})
 
 
 def times(samples: Sequence[Sample], lane: str, name: str) -> list[float]:

@@ -23,6 +23,7 @@ from typing import NamedTuple, cast
 import uvloop
 
 from benchmarks.latency.ticks import Ticks
+from benchmarks.latency.waiting import waited
 from benchmarks.percentiles import percentiles
 from benchmarks.reference import HOST
 
@@ -40,7 +41,8 @@ class Outcome(NamedTuple):
     """`asked` requests were meant to be sent in `seconds`; times of the `answered` ones in microseconds.
 
     `errors` are answers but 200, and requests without one; `late` is how far the generator itself was behind
-    its clock (p99), which is part of every time here.
+    its clock (p99), which is part of every time here; `waited` is how long it stood ready without a core, over
+    all that was asked.
     """
 
     asked: int
@@ -48,6 +50,7 @@ class Outcome(NamedTuple):
     errors: int
     seconds: float
     late: float
+    waited: float
     times: dict[str, float]
 
 
@@ -249,6 +252,7 @@ async def drive(plan: Plan, *, rate: float, seconds: float, connections: int) ->
     """
     doors = {port: Door(port, raw) for port, raw in plan}
     total = round(rate * seconds)
+    before = waited()
     try:
         for port, count in shares(plan, connections).items():
             await doors[port].open(count)
@@ -264,6 +268,7 @@ async def drive(plan: Plan, *, rate: float, seconds: float, connections: int) ->
         errors=total - len(times) + sum(door.bad for door in doors.values()),
         seconds=seconds,
         late=percentiles(late)["p99"] / 1000,
+        waited=(waited() - before) / total,
         times=percentiles(times),
     )
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.latency.measure import DIRECT, Lane, Sample, added, times
+from benchmarks.latency.measure import DIRECT, GENERATOR, PROXY, WORKERS, Lane, Sample, added, times
+from benchmarks.latency.relay import NAME as RELAY
 from benchmarks.percentiles import SHOWN
 from benchmarks.proxies import ROUTER
 
@@ -73,10 +74,37 @@ def as_markdown(results: Results) -> str:
         if lane != DIRECT:
             cells = [_spread(added(results.samples, lane, name)) for name in NAMES]
             lines.append(f"| added {title} (lowest to highest) | {' | '.join(cells)} | |")
+    lines += ["", verdict(results), *_of_the_relay(results), ""]
     late = median(each.outcome.late for each in results.samples)
-    lines += ["", verdict(results), ""]
     lines.append(f"The generator was {_ms(late)} ms behind its clock at its p99, which is in every line.")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *_waits(results)]) + "\n"
+
+
+def _of_the_relay(results: Results) -> list[str]:
+    """What the target comes to on this machine, where there was a relay."""
+    if RELAY not in {each.lane for each in results.samples}:
+        return []
+    found = median(added(results.samples, RELAY, "p99"))
+    told = f"p99 added by a relay that reads nothing: {found / 1000:.2f} ms"
+    return ["", f"{told}, the price of one more process in the way here."]
+
+
+def _waits(results: Results) -> list[str]:
+    """A line for each lane; a proxy has a core of its own."""
+    names = (GENERATOR, WORKERS, PROXY)
+    lines = [
+        "Ready to run, but no core was free (µs a request, the kernel's count, medians over the rounds):",
+        "",
+        f"| | {' | '.join(names)} |",
+        "| --- |" + " ---: |" * len(names),
+    ]
+    for lane, title in results.lanes:
+        of_lane = [each.waits for each in results.samples if each.lane == lane]
+        cells = [
+            f"{median(each[name] for each in of_lane):.1f}" if name in of_lane[0] else "" for name in names
+        ]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return lines
 
 
 def _ms(microseconds: float) -> str:
@@ -102,7 +130,8 @@ def as_json(results: Results) -> str:
             if lane != DIRECT
         },
         "samples": [
-            {"lane": each.lane, "round": each.round, **each.outcome._asdict()} for each in results.samples
+            {"lane": each.lane, "round": each.round, "waits": each.waits, **each.outcome._asdict()}
+            for each in results.samples
         ],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"

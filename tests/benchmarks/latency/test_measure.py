@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -11,22 +12,33 @@ import pytest
 
 from benchmarks import proxies
 from benchmarks.latency import measure
-from benchmarks.latency.measure import DIRECT, Cores, Sample, added, kept_to, times
+from benchmarks.latency.measure import (
+    DIRECT,
+    GENERATOR,
+    PROXY,
+    WORKERS,
+    Cores,
+    Sample,
+    added,
+    kept_to,
+    times,
+)
 from benchmarks.latency.openloop import Outcome, read_plan
+from benchmarks.latency.relay import RELAY
 from benchmarks.load import LoadFailed
 
 
 def outcome(**spent: float) -> Outcome:
     """All is well."""
-    return Outcome(asked=10, answered=10, errors=0, seconds=1, late=50, times=spent)
+    return Outcome(asked=10, answered=10, errors=0, seconds=1, late=50, waited=1, times=spent)
 
 
 SAMPLES = [
-    Sample(lane=DIRECT, round=0, outcome=outcome(p50=100, p99=300)),
-    Sample(lane="router", round=0, outcome=outcome(p50=250, p99=500)),
-    Sample(lane="router", round=1, outcome=outcome(p50=900, p99=2000)),
-    Sample(lane=DIRECT, round=1, outcome=outcome(p50=800, p99=1900)),
-    Sample(lane="router", round=2, outcome=outcome(p50=1, p99=1)),  # its other half is missing
+    Sample(lane=DIRECT, round=0, outcome=outcome(p50=100, p99=300), waits={}),
+    Sample(lane="router", round=0, outcome=outcome(p50=250, p99=500), waits={}),
+    Sample(lane="router", round=1, outcome=outcome(p50=900, p99=2000), waits={}),
+    Sample(lane=DIRECT, round=1, outcome=outcome(p50=800, p99=1900), waits={}),
+    Sample(lane="router", round=2, outcome=outcome(p50=1, p99=1), waits={}),  # its other half is missing
 ]
 
 
@@ -59,6 +71,7 @@ def test_what_is_started_on_a_core_stays_there() -> None:
 @pytest.mark.timeout(180)  # a dozen processes, on a machine that may be busy
 def test_the_router_and_straight_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxies, "CONTENDERS", [each for each in proxies.CONTENDERS if not each.needs])
+    monkeypatch.setattr(measure, "RELAY", dataclasses.replace(RELAY, needs="a program that nobody has"))
     said: list[str] = []
     with measure.lanes(tmp_path) as lanes:
         assert [lane.name for lane in lanes] == [DIRECT, proxies.ROUTER]
@@ -73,5 +86,9 @@ def test_the_router_and_straight_in_small(tmp_path: Path, monkeypatch: pytest.Mo
     ]
     assert [(each.outcome.answered, each.outcome.errors) for each in samples] == [(100, 0)] * 4
     assert len(said) == 4
+    for sample in samples:
+        names = {GENERATOR, WORKERS} | ({PROXY} if sample.lane != DIRECT else set())
+        assert set(sample.waits) == names
+        assert all(0 <= each < 1_000_000 for each in sample.waits.values())
     with pytest.raises(LoadFailed, match="straight to the worker"):  # nothing is left running
         measure.drive(lanes[0], rate=10, seconds=0.1)

@@ -1,22 +1,28 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
-from benchmarks.latency.measure import DIRECT, Sample
+from benchmarks.latency.measure import DIRECT, GENERATOR, PROXY, WORKERS, Sample
 from benchmarks.latency.openloop import Outcome
+from benchmarks.latency.relay import NAME as RELAY
 from benchmarks.latency.report import NAMES, Results, as_json, as_markdown
 from benchmarks.proxies import ROUTER
 
 
 def sample(lane: str, number: int, microseconds: float) -> Sample:
-    """The same at every percentile."""
+    """The same at every percentile; later rounds wait longer for a core."""
     times = dict.fromkeys(NAMES, microseconds)
+    proxy = {} if lane == DIRECT else {PROXY: 0.5}
     return Sample(
         lane=lane,
         round=number,
-        outcome=Outcome(asked=100, answered=100, errors=number, seconds=1.0, late=40.0, times=times),
+        outcome=Outcome(
+            asked=100, answered=100, errors=number, seconds=1.0, late=40.0, waited=number, times=times
+        ),
+        waits={GENERATOR: number, WORKERS: 7.25, **proxy},
     )
 
 
@@ -57,6 +63,20 @@ def test_a_rate_that_was_asked_for_is_said_and_held_against_no_target() -> None:
     assert "p99 added by the router: 0.20 ms\n" in text
 
 
+def test_who_had_to_wait_for_a_core_is_said() -> None:
+    text = as_markdown(results(300, 350, 800))
+    assert "| | generator | workers | proxy |" in text
+    assert "| straight to the worker | 1.0 | 7.2 |  |" in text
+    assert "| through router | 1.0 | 7.2 | 0.5 |" in text
+
+
+def test_a_relay_says_what_the_machine_costs() -> None:
+    through = results(300, 350, 800)
+    assert "relay" not in as_markdown(through)
+    relayed = dataclasses.replace(through, samples=[*through.samples, sample(RELAY, 0, 440)])
+    assert "p99 added by a relay that reads nothing: 0.34 ms, the price" in as_markdown(relayed)
+
+
 def test_json_keeps_every_sample() -> None:
     document = json.loads(as_json(results(300, 350, 800)))
     assert document["added"] == {ROUTER: dict.fromkeys(NAMES, 250)}
@@ -69,5 +89,7 @@ def test_json_keeps_every_sample() -> None:
         "errors": 0,
         "seconds": 1.0,
         "late": 40.0,
+        "waited": 0,
+        "waits": {"generator": 0, "workers": 7.25, "proxy": 0.5},
         "times": None,
     }
