@@ -16,6 +16,12 @@ def absent(what: str) -> NoReturn:
     pytest.skip(what)
 
 
+def need_root(reason: str) -> None:
+    """Whatever CI is, it is root there: it installs packages."""
+    if os.geteuid() != 0:
+        absent(f"only root can {reason}")
+
+
 def server_program(name: str, package: str) -> str:
     """Where a server's program is, which Debian's `package` brings."""
     found = shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin")

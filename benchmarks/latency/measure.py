@@ -110,19 +110,28 @@ def lanes(folder: Path) -> Iterator[list[Lane]]:
         pids = {WORKERS: pid_of(workers)}
         requests = mix.requests()
         straight = straight_plan(folder / "routes.yaml", requests)
-        found = [_lane(folder, DIRECT, "straight to the worker", None, straight, pids)]
+        found = [
+            Lane(
+                name=DIRECT, title="straight to the worker", port=None, file=_file(folder, DIRECT), pids=pids
+            )
+        ]
+        write_plan(straight, found[0].file)
         for each, process in zip(wanted, started, strict=True):
-            port = listening[each.name]
-            plan, title = [(port, raw) for raw in requests], f"through {each.title}"
-            found.append(_lane(folder, each.name, title, port, plan, pids | {PROXY: pid_of(process)}))
+            lane = Lane(
+                name=each.name,
+                title=f"through {each.title}",
+                port=listening[each.name],
+                file=_file(folder, each.name),
+                pids=pids | {PROXY: pid_of(process)},
+            )
+            write_plan([(listening[each.name], raw) for raw in requests], lane.file)
+            found.append(lane)
         running.enter_context(kept_to(cores.others))
         yield found
 
 
-def _lane(folder: Path, name: str, title: str, port: int | None, plan: Plan, pids: Mapping[str, int]) -> Lane:
-    file = folder / f"{name}.plan"
-    write_plan(plan, file)
-    return Lane(name=name, title=title, port=port, file=file, pids=pids)
+def _file(folder: Path, lane: str) -> Path:
+    return folder / f"{lane}.plan"
 
 
 def saturation(lane: Lane, *, turns: int, seconds: float, folder: Path, say: Say) -> float:

@@ -41,8 +41,8 @@ class Outcome(NamedTuple):
     """`asked` requests were meant to be sent in `seconds`; times of the `answered` ones in microseconds.
 
     `errors` are answers but 200, and requests without one; `late` is how far the generator itself was behind
-    its clock (p99), which is part of every time here; `waited` is how long it stood ready without a core, over
-    all that was asked.
+    its clock (p99), which is part of every time here; `waited` is how long it stood ready without a core, in
+    microseconds a request.
     """
 
     asked: int

@@ -1,4 +1,4 @@
-"""HAProxy as a relay that reads nothing (`mode tcp`): what one more process in the way adds, whatever it is."""
+"""HAProxy as a relay that reads nothing (`mode tcp`): what one more process in the way adds."""
 
 from __future__ import annotations
 

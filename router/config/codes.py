@@ -1,6 +1,7 @@
 """Every code that a finding can carry, with its title, why it matters, and the error it becomes.
 
 S syntax, R routing, W workers, H hardening; a code never changes its meaning once it was released.
+It is one table, and as long as there are codes.
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@
       └──── no body ────────┘
 
 Bytes that arrive on an idle connection belong to nobody, so the connection is dropped.
+
+It is longer than a file should be: framing, backpressure and whether it may be used again are read off the
+same state, and what it calls (the sink and the owner) stands beside it.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from router.local import postgres
 from router.local.credentials import Credentials
 from router.local.layout import Layout
 from router.local.processes import Process, wait_until_ready
+from tests.absence import need_root
 
 
 @pytest.fixture
@@ -131,8 +132,8 @@ def test_what_initdb_says_is_told(
     assert not postgres.cluster(layout).exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can own a folder of somebody else")
 def test_as_root_the_owner_of_a_kept_cluster_goes_on(layout: Layout) -> None:
+    need_root("own a folder of somebody else")
     assert postgres.system_user(layout) == (65534, 65534)
     postgres.cluster(layout).mkdir()
     assert postgres.system_user(layout) == (65534, 65534)

@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from router.local import tether
+from tests.absence import need_root
 from tests.local.gone import Watch
 
 TETHER = [sys.executable, "-I", "-S", tether.__file__]
@@ -56,8 +55,8 @@ def test_the_command_dies_with_its_parent() -> None:
         child.close()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_another_user_keeps_the_way_through_closed_folders(tmp_path: Path) -> None:
+    need_root("become somebody else")
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     (closed / "file").write_text("read\n")

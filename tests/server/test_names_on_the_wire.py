@@ -20,6 +20,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from router.app import Application
 from router.config.loader import load_bytes
 from router.server.sockets import name_of
+from tests.dialogues import need_ipv6
 from tests.nameserver import NameServer
 from tests.wire import Peer, settle
 from tests.worker import Worker
@@ -340,13 +341,10 @@ async def test_a_name_that_stands_for_the_router_itself(server: NameServer, begi
     assert state.reason == f"w.test:{own}: is where the router itself listens"
 
 
-@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
 async def test_a_worker_at_an_ipv6_address(server: NameServer, begin: Begin) -> None:
+    need_ipv6()
     with socket.socket(socket.AF_INET6) as listening:
-        try:
-            listening.bind(("::1", 0))
-        except OSError:
-            pytest.skip("no ::1 here")
+        listening.bind(("::1", 0))
         listening.listen()
         listening.setblocking(False)
         port = listening.getsockname()[1]

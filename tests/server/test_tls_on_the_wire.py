@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import ssl
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from router.answers import Response
 from router.proxy.connection import DRAIN_IDLE
 from router.settings import Limits, Listener, ServerTls, Settings
 from router.table import Pattern, Route, RouteTable, TcpAddress
+from tests.absence import server_program
 from tests.authority import Authority, TlsPeer, connect
 from tests.dialogues import Hire, Serve
 from tests.wire import PATIENCE, SMALL, Proxy, all_to, answer, settle
@@ -135,11 +134,7 @@ async def test_the_certificate_is_chosen_by_name(
 
 async def s_client(proxy: Proxy, authority: Authority, *options: str, typed: bytes = b"") -> str:
     """What `openssl s_client` prints when somebody types that."""
-    program = shutil.which("openssl")
-    if program is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("the openssl program is not installed")
-        pytest.skip("the openssl program is not installed (apt-get install openssl)")
+    program = server_program("openssl", "openssl")
     assert isinstance(proxy.address, tuple)
     host, port = proxy.address
     where = ("-connect", f"{host}:{port}", "-CAfile", str(authority.file))

@@ -16,8 +16,8 @@ Fill = Callable[[str], str]
 def targets(pattern: str, fill: Fill) -> tuple[str, ...]:
     """Every path that is made of the pattern by taking each alternative and each option once.
 
-    A named group is filled, unless it lists its alternatives; raises NotImplementedError for what Synapse's
-    patterns have not had so far.
+    A named group is filled, unless it lists its alternatives; raises ValueError for what no pattern
+    of Synapse's has had so far: nothing is asked then, rather than something else.
     """
     parsed = _parser.parse(pattern)
     names = {number: name for name, number in parsed.state.groupdict.items()}
@@ -55,7 +55,7 @@ def _piece(operation: str, value: Any, names: dict[int, str], fill: Fill) -> lis
             return ["", *once] if least == 0 and most == 1 else once[:1]
         case "IN" | "NOT_LITERAL":
             return ["x"]
-    raise NotImplementedError(f"{operation} in a pattern of Synapse's")
+    raise ValueError(f"{operation} in a pattern of Synapse's: no path can be written for it yet")
 
 
 def _lists(items: Iterable[tuple[Any, Any]]) -> bool:

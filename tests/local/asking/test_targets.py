@@ -34,7 +34,7 @@ def test_each_alternative_and_option_is_taken_once(pattern: str, expected: list[
 
 
 def test_a_pattern_of_another_kind_is_not_guessed_at() -> None:
-    with pytest.raises(NotImplementedError, match="ASSERT in a pattern of Synapse's"):
+    with pytest.raises(ValueError, match="ASSERT in a pattern of Synapse's"):
         targets("^/(?=x)y$", fill)
 
 
