@@ -45,7 +45,8 @@ class RequestHead:
     one, whose host part is then `authority` (`host` or `host:port`, otherwise empty). `path` is the
     raw path that Synapse reads (up to the `?`), `query` what follows the `?`. Header names are in
     lower case; `fields` holds the first value of each, made from `headers` where the caller has none
-    yet. `client` is the client's address as text, `''` on a unix socket. `reshaped` says that decoding
+    yet. `client` is the client's address as text, `''` on a unix socket; `port` is that of the listener, 0
+    for a unix socket's. `reshaped` says that decoding
     moves a border between segments: the normalised path may be another place. `checked` says that the
     method is known and the target `is_plain`.
 
@@ -66,6 +67,7 @@ class RequestHead:
         "headers",
         "method",
         "path",
+        "port",
         "query",
         "reshaped",
         "target",
@@ -78,10 +80,12 @@ class RequestHead:
         target: bytes,
         headers: Sequence[tuple[bytes, bytes]] = (),
         client: str = "",
+        port: int = 0,
         fields: dict[bytes, bytes] | None = None,
         checked: bool = False,
     ) -> None:
         self.authority = b""
+        self.port = port
         if not checked:
             if method not in METHODS:
                 raise _refused_method(method)

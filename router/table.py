@@ -157,6 +157,12 @@ class Endpoint:
     tls: ClientTls | None = None
     """None for plain HTTP."""
 
+    down: bool = False
+    """Never asked, and keeps its place: what hashes to it goes on to the next (nginx `down`)."""
+
+    backup: bool = False
+    """Asked only where none of the others can be (nginx `backup`)."""
+
     source: Source | None = field(default=None, compare=False)
     name: str = field(init=False, compare=False)
 
@@ -174,43 +180,104 @@ class PolicyKind(Enum):
     """How an upstream orders its endpoints for one request, in nginx's words."""
 
     ROUND_ROBIN = "round_robin"
+    LEAST_CONN = "least_conn"
     IP_HASH = "ip_hash"
+    HASH = "hash"
+    """nginx `hash KEY`: by the key's crc32, modulo the weights."""
+
     CONSISTENT_HASH = "consistent_hash"
+    """nginx `hash KEY consistent`: ketama."""
+
+    @property
+    def hashes_key(self) -> bool:
+        """Whether it needs a key."""
+        return self in (PolicyKind.HASH, PolicyKind.CONSISTENT_HASH)
+
+
+NAMED_FACTS = frozenset({"header", "cookie", "argument", "capture"})
+"""Facts that there are many of, each with a name. What they are, `HashKey` tells."""
+
+REQUEST_FACTS = frozenset({"method", "target", "path", "normalised", "query", "host", "port", "client"})
+"""Facts that every request has one of."""
+
+MATRIX_FACTS = frozenset({"user", "room", "origin"})
+"""Facts that only Matrix requests have."""
+
+
+def _check_fact(kind: str, name: str) -> None:
+    if (kind in NAMED_FACTS) != bool(name):
+        raise ValueError(f"`{kind}` {'needs a name' if not name else 'has no name'}")
+    if kind != "capture" and name != name.lower():
+        raise ValueError(f"the name of a {kind} is kept in lower case, not {name!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashKey:
-    """What a consistent hash hashes: the `user` in the token, the `room` in the path, the `origin` of a
-    server's request, or a `header`.
+    """One fact of a request that a hash can hash, or a part of it.
 
-    `name` is the header's, in lower case.
+    `kind` is one of:
+
+    - `header`, `cookie`, `argument` with a `name` in lower case: as nginx's `$http_NAME`, `$cookie_NAME` and
+      `$arg_NAME`, empty where there is none; an argument is a parameter of the query, undecoded;
+    - `capture`: the group of that `name` in the pattern of the request's route, decoded once;
+    - `method`, `target` (path and query as received, `$request_uri`), `path` (as received), `normalised`
+      (`$uri`), `query` (`$args`), `host` (`$host`), `port` (of the listener, `$server_port`), `client`
+      (`$remote_addr`);
+    - `user` (of the token), `room` (in the path), `origin` (of a server's signature).
+
+    Where there is a `pattern` (RE2, searched for), its first group is taken instead of the whole fact.
     """
 
     kind: str
     name: str = ""
+    pattern: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in ("user", "room", "origin", "header"):
-            raise ValueError(f"a key is `user`, `room`, `origin` or `header: NAME`, not {self.kind!r}")
-        if (self.kind == "header") != bool(self.name):
-            raise ValueError("a header key needs a name, and only a header key has one")
-        if self.name != self.name.lower():
-            raise ValueError(f"the name of a header key is kept in lower case, not {self.name!r}")
+        if self.kind not in NAMED_FACTS | REQUEST_FACTS | MATRIX_FACTS:
+            raise ValueError(f"{self.kind!r} is nothing that a hash can hash")
+        _check_fact(self.kind, self.name)
 
     def __str__(self) -> str:
-        return f"header {self.name}" if self.name else self.kind
+        return f"{self.kind} {self.name}" if self.name else self.kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What a route asks of one fact of a request: that a pattern (RE2) is found in it, or is not.
+
+    The facts are those of a `HashKey`, but for `capture`; one that a request does not have is empty.
+    """
+
+    kind: str
+    name: str = ""
+    pattern: str
+    negated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in (NAMED_FACTS | REQUEST_FACTS | MATRIX_FACTS) - {"capture"}:
+            raise ValueError(f"{self.kind!r} is nothing that a route can ask for")
+        _check_fact(self.kind, self.name)
+
+    def __str__(self) -> str:
+        name = f" {self.name}" if self.name else ""
+        return f"{self.kind}{name} {'lacks' if self.negated else 'has'} {self.pattern}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A kind, with a key where the kind hashes one."""
+    """A kind, with keys where the kind hashes one.
+
+    The key of a request is what the first of `keys` that applies gives: one with a pattern applies where the
+    pattern is found, though its group be empty; one without where the fact is not empty. Where none does, or
+    the key is empty, the request goes by round robin, as in nginx.
+    """
 
     kind: PolicyKind = PolicyKind.ROUND_ROBIN
-    key: HashKey | None = None
+    keys: tuple[HashKey, ...] = ()
 
     def __post_init__(self) -> None:
-        if (self.kind is PolicyKind.CONSISTENT_HASH) != (self.key is not None):
-            raise ValueError("consistent_hash needs a key, and only consistent_hash has one")
+        if self.kind.hashes_key != bool(self.keys):
+            raise ValueError("hash and consistent_hash need a key, and only they have one")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +298,13 @@ class Upstream:
     def __post_init__(self) -> None:
         if not self.endpoints:
             raise ConfigError(f"upstream `{self.name}` has no endpoints", source=self.source)
+        if self.policy.kind not in (PolicyKind.ROUND_ROBIN, PolicyKind.LEAST_CONN) and any(
+            endpoint.backup for endpoint in self.endpoints
+        ):
+            raise ConfigError(
+                f"upstream `{self.name}` hashes, and has a backup, which nginx does not take either",
+                source=self.source,
+            )
 
 
 class PathForm(Enum):
@@ -299,6 +373,7 @@ class Route:
     pattern: Pattern
     methods: frozenset[str] | None = None
     query: tuple[QueryPredicate, ...] = ()
+    conditions: tuple[Condition, ...] = ()
     upstream: str | None = None
     refusal: Refusal | None = None
     response: Response | None = None

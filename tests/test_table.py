@@ -127,7 +127,7 @@ def test_values_check_themselves() -> None:
     with pytest.raises(ValueError, match="needs a key"):
         Policy(kind=PolicyKind.CONSISTENT_HASH)
     with pytest.raises(ValueError, match="needs a key"):
-        Policy(kind=PolicyKind.IP_HASH, key=HashKey(kind="user"))
+        Policy(kind=PolicyKind.IP_HASH, keys=(HashKey(kind="user"),))
     with pytest.raises(ValueError, match="lower case"):
         HashKey(kind="header", name="Authorization")
     with pytest.raises(ValueError, match="needs a name"):

@@ -37,7 +37,7 @@ POLICIES = {
     "round robin": Policy(),
     "ip_hash": Policy(kind=PolicyKind.IP_HASH),
     **{
-        f"consistent hash by {each.kind}": Policy(kind=PolicyKind.CONSISTENT_HASH, key=each)
+        f"consistent hash by {each.kind}": Policy(kind=PolicyKind.CONSISTENT_HASH, keys=(each,))
         for each in (
             HashKey(kind="user"),
             HashKey(kind="room"),

@@ -161,7 +161,7 @@ def _policy(fields: Fields, findings: Findings, where: str) -> Policy | None:
             fix="write `policy: consistent_hash`, or remove the key",
         )
         return None
-    return Policy(kind=kind, key=key)
+    return Policy(kind=kind, keys=(key,) if key else ())
 
 
 def _queue(node: Node | None, findings: Findings) -> tuple[int | None, float | None]:

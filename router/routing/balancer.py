@@ -47,8 +47,8 @@ def balancer_for(upstream: Upstream) -> Balancer:
         return Single(upstream)
     if upstream.policy.kind is PolicyKind.IP_HASH:
         return IpHash(upstream)
-    if upstream.policy.key is not None:
-        return ConsistentHash(upstream, keys.reader(upstream.policy.key))
+    if upstream.policy.keys:
+        return ConsistentHash(upstream, keys.reader(upstream.policy.keys[0]))
     return RoundRobin(upstream)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from router.answers import PREFLIGHT, Redirect, Response
 from router.request import RequestHead
+from router.routing.facts import host as host_of
 from router.routing.snapshot import Snapshot
 from router.routing.view import EndpointView
 from router.table import UNMATCHED, Endpoint, Refusal, Route, Upstream
@@ -93,14 +94,7 @@ def _answer(route: Route, answer: Refusal | Response | Redirect, head: RequestHe
         return Respond(route=route, response=PREFLIGHT)
     if isinstance(answer, Response):
         return Respond(route=route, response=answer)
-    host = _host(head) if answer.needs_host else ""
+    host = host_of(head).decode("latin-1") if answer.needs_host else ""
     if answer.needs_host and not host:
         return Refuse(route=route, refusal=NO_HOST, reason="route")
     return Respond(route=route, response=answer.response(host=host, target=head.target))
-
-
-def _host(head: RequestHead) -> str:
-    """nginx's `$host`: the target's, or else the field's, in lower case and without the port."""
-    host = (head.authority or head.header(b"host")).decode("latin-1").lower()
-    end = host.find("]") + 1 if host.startswith("[") else host.find(":")
-    return host[:end] if end > 0 else host

@@ -249,8 +249,8 @@ def _key_use(upstream: Upstream, head: RequestHead) -> KeyUse | None:
     policy = upstream.policy
     if policy.kind is PolicyKind.IP_HASH:
         kind, key = "client address", hashed_octets(head.client)
-    elif policy.key is not None:
-        kind, key = str(policy.key), keys.reader(policy.key)(head)
+    elif policy.keys:
+        kind, key = str(policy.keys[0]), keys.reader(policy.keys[0])(head)
     else:
         return None
     return KeyUse(kind=kind, crc32=f"{crc32(key):08x}" if key else None, hashed=_is_choice(upstream))

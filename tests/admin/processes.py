@@ -82,7 +82,7 @@ TABLE = RouteTable(
         "generic-worker-user": Upstream(
             name="generic-worker-user",
             endpoints=(GENERIC1, GENERIC2),
-            policy=Policy(kind=PolicyKind.CONSISTENT_HASH, key=HashKey(kind="user")),
+            policy=Policy(kind=PolicyKind.CONSISTENT_HASH, keys=(HashKey(kind="user"),)),
         ),
     },
 )

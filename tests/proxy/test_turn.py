@@ -139,7 +139,7 @@ async def test_another_endpoint_with_room_is_taken_first(serve: Serve, workers: 
 
 
 def hashed(*endpoints: Endpoint) -> RouteTable:
-    policy = Policy(kind=PolicyKind.CONSISTENT_HASH, key=HashKey(kind="header", name="x-key"))
+    policy = Policy(kind=PolicyKind.CONSISTENT_HASH, keys=(HashKey(kind="header", name="x-key"),))
     return RouteTable(
         routes=(Route(name="all", pattern=Pattern(text="^/"), upstream="main"),),
         upstreams={"main": Upstream(name="main", endpoints=endpoints, policy=policy)},

@@ -23,13 +23,13 @@ from router.table import (
 )
 
 IP_HASH = Policy(kind=PolicyKind.IP_HASH)
-BY_USER = Policy(kind=PolicyKind.CONSISTENT_HASH, key=HashKey(kind="user"))
-BY_ORIGIN = Policy(kind=PolicyKind.CONSISTENT_HASH, key=HashKey(kind="origin"))
-BY_ROOM = Policy(kind=PolicyKind.CONSISTENT_HASH, key=HashKey(kind="room"))
+BY_USER = Policy(kind=PolicyKind.CONSISTENT_HASH, keys=(HashKey(kind="user"),))
+BY_ORIGIN = Policy(kind=PolicyKind.CONSISTENT_HASH, keys=(HashKey(kind="origin"),))
+BY_ROOM = Policy(kind=PolicyKind.CONSISTENT_HASH, keys=(HashKey(kind="room"),))
 
 
 def by_header(name: str) -> Policy:
-    return Policy(kind=PolicyKind.CONSISTENT_HASH, key=HashKey(kind="header", name=name))
+    return Policy(kind=PolicyKind.CONSISTENT_HASH, keys=(HashKey(kind="header", name=name),))
 
 
 def upstream(name: str, *ports: int, policy: Policy | None = None, weights: Sequence[int] = ()) -> Upstream:
