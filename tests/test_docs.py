@@ -112,8 +112,8 @@ def test_the_readme_gives_the_figures_of_the_recorded_benchmark(told: str, recor
 @pytest.mark.parametrize(
     ("page", "told"),
     [
-        ("latency.md", r"(\S+) ms at the 99th percentile, where nginx added (\S+) ms"),
-        ("latency-8000.md", r"the router added (\S+) ms and nginx (\S+) ms"),
+        ("latency.md", r"(\S+) ms at the 99th percentile, where nginx added (\S+) ms and the relay (\S+) ms"),
+        ("latency-8000.md", r"the\s+router added (\S+) ms and nginx (\S+) ms"),
     ],
 )
 def test_the_added_latency_told_is_that_on_record(page: str, told: str) -> None:
