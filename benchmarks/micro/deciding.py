@@ -12,8 +12,8 @@ from benchmarks.micro.cases import Call, Case, each_of
 from benchmarks.mix import MIX, Request
 from benchmarks.reference import HOST
 from router.request import RequestHead
-from router.routing.balancer import balancer_for
 from router.routing.decision import decide
+from router.routing.policy import balancer_for
 from router.routing.query import find_parameter
 from router.routing.snapshot import Snapshot
 from router.settings import Config

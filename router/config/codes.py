@@ -1,6 +1,6 @@
 """Every code that a finding can carry, with its title, why it matters, and the error it becomes.
 
-S syntax, R routing, W workers, H hardening; a code never changes its meaning once it was released.
+S syntax, R routing, W workers, H hardening, N nginx; a code never changes its meaning once it was released.
 It is one table, and as long as there are codes.
 """
 
@@ -226,6 +226,11 @@ _ROUTING = (
         why="once a worker has granted it, the bytes of the connection go through unread",
     ),
     Code(
+        code="R119",
+        title="a key that the route's pattern does not capture",
+        why="the upstream hashes a group of the pattern, and this pattern has none of that name",
+    ),
+    Code(
         code="R131",
         title="an answer that cannot be sent",
         why="an answer is one message with one end, and a redirect leads nowhere but where the file says",
@@ -259,7 +264,7 @@ _WORKERS = (
     Code(
         code="W204",
         title="policy and key do not fit together",
-        why="`consistent_hash` hashes a key, and no other policy does",
+        why="`hash` and `consistent_hash` hash a key, and no other policy does",
     ),
     Code(
         code="W205",
@@ -323,6 +328,16 @@ _WORKERS = (
         code="W221",
         title="one endpoint with TLS in two ways",
         why="connections to it are shared by all upstreams, and its state is one",
+    ),
+    Code(
+        code="W222",
+        title="an upstream of which no endpoint may be asked",
+        why="every request that is sent there would be answered 503",
+    ),
+    Code(
+        code="W223",
+        title="a backup where requests are hashed",
+        why="a hash leads to every endpoint of the upstream; nginx refuses this too",
     ),
 )
 

@@ -21,6 +21,7 @@ from router.config.well_known import well_known
 from router.errors import ConfigError
 from router.guard import WAY_OUT, Guard
 from router.routing.matcher import Matcher
+from router.routing.pattern import group_number
 from router.settings import Config, Settings
 from router.synapse.deployment import Deployment
 from router.table import Address, DnsAddress, Endpoint, PathForm, Route, RouteTable, Upstream
@@ -105,6 +106,7 @@ def _load(document: Document, findings: Findings, listen: Addresses, admin: Addr
         # A route that could not be read may be the one that uses it.
         unused(upstreams, frozenset(reader.used), findings)
     _judge(groups.endpoints, settings, findings)
+    _captured(routes, upstreams, findings)
     table = None if findings.errors else _table(routes, upstreams, findings)
     config = None
     if table is not None:
@@ -137,6 +139,24 @@ def _form(fields: Fields, findings: Findings) -> PathForm:
     written = fields.get("match")
     chosen = choice(written, findings, "`match`", FORMS) if written else None
     return PathForm(chosen) if chosen else PathForm.RAW
+
+
+def _captured(routes: Iterable[Route], upstreams: Mapping[str, Upstream], findings: Findings) -> None:
+    """Adds a finding for each route whose pattern has not the group that its upstream hashes."""
+    for route in routes:
+        upstream = upstreams.get(route.upstream or "")
+        for key in upstream.policy.keys if upstream is not None else ():
+            if key.kind != "capture":
+                continue
+            try:
+                group_number(route.pattern.text, key.name)
+            except ValueError:
+                findings.add(
+                    "R119",
+                    f"upstream `{route.upstream}` hashes the group `{key.name}`, which this pattern has not",
+                    route.source,
+                    fix=f"write `(?P<{key.name}>…)` around it, or send the route to another upstream",
+                )
 
 
 def _judge(endpoints: Iterable[Endpoint], settings: Settings, findings: Findings) -> None:

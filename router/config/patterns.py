@@ -45,12 +45,31 @@ def check_pattern(scalar: Scalar, form: PathForm, findings: Findings) -> Pattern
                 fix=f"write `{escaped}`, which is how a {form.value} path has it",
             )
             return None
+    return Pattern(text=text, form=form) if _is_taken(scalar, findings) else None
+
+
+def check_text(scalar: Scalar, findings: Findings) -> str | None:
+    """The same for a pattern that is held against something else than a path."""
+    for place, character in enumerate(scalar.text):
+        if ord(character) > 0x7F:
+            escaped = "".join(f"\\x{byte:02X}" for byte in character.encode("utf-8", "replace"))
+            findings.add(
+                "R108",
+                f"the pattern holds `{short(character)}`",
+                scalar.part(place, 1),
+                fix=f"write `{escaped}`: patterns are held against bytes",
+            )
+            return None
+    return scalar.text if _is_taken(scalar, findings) else None
+
+
+def _is_taken(scalar: Scalar, findings: Findings) -> bool:
     try:
-        re2.compile(text.encode("ascii"), options())
+        re2.compile(scalar.text.encode("ascii"), options())
     except re2.error as error:
         _report(scalar, bytes(error.args[0]).decode("latin-1"), findings)
-        return None
-    return Pattern(text=text, form=form)
+        return False
+    return True
 
 
 def _report(scalar: Scalar, message: str, findings: Findings) -> None:

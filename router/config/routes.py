@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from router.config.actions import ACTIONS, Action, read_answer
+from router.config.facts import read_condition
 from router.config.fields import Fields, mapping, one_or_more
 from router.config.findings import Findings, Related, suggest
 from router.config.nodes import Items, Mapping, Node, Scalar
@@ -16,6 +17,7 @@ from router.errors import Source
 from router.request import METHODS, NEVER_PROXIED
 from router.table import (
     UNMATCHED,
+    Condition,
     PathForm,
     Pattern,
     Presence,
@@ -26,7 +28,7 @@ from router.table import (
 FORMS = MappingProxyType({form.value: form.name for form in PathForm})
 _PRESENCE = MappingProxyType({presence.value: presence.name for presence in Presence})
 _KEYS = (
-    "name", "path", "methods", "query", "match", *ACTIONS,
+    "name", "path", "methods", "query", "when", "match", *ACTIONS,
     "first_byte", "max_body", "wait_for_worker", "upgrade",
 )  # fmt: skip
 
@@ -75,6 +77,7 @@ class RouteReader:
         patterns = self._patterns(fields)
         methods = self._methods(fields.get("methods"))
         query = self._query(fields.get("query"))
+        conditions = self._conditions(fields.get("when"))
         first_byte, max_body = fields.get("first_byte"), fields.get("max_body")
         held = fields.get("wait_for_worker")
         hold = seconds(held, findings, "`wait_for_worker`") if held else None
@@ -92,6 +95,7 @@ class RouteReader:
                 pattern=pattern,
                 methods=methods,
                 query=query,
+                conditions=conditions,
                 upstream=action.upstream,
                 refusal=action.refusal,
                 response=action.response,
@@ -235,6 +239,14 @@ class RouteReader:
             if chosen:
                 predicates.append(QueryPredicate(name=entry.key.text, presence=Presence(chosen)))
         return tuple(predicates)
+
+    def _conditions(self, node: Node | None) -> tuple[Condition, ...]:
+        if isinstance(node, Items) and not node.items:
+            self._findings.add(
+                "S010", "`when:` lists none", node.source, fix="list a condition, or remove it"
+            )
+        read = (read_condition(item, self._findings) for item in one_or_more(node))
+        return tuple(condition for condition in read if condition is not None)
 
     def _presence(self, node: Node, key: Scalar) -> str | None:
         if isinstance(node, Scalar) and node.text in _PRESENCE:

@@ -118,6 +118,7 @@ class Shadows:
                 each.pattern.text
                 for each in self._routes[:index]
                 if each.pattern.form is form and kind.asked_by(each) and _is_read(each.pattern.text)
+                if not each.conditions
             ]
             try:
                 path = find_path([route.pattern.text], earlier, form)
@@ -127,7 +128,9 @@ class Shadows:
             if path is None:
                 continue
             head = kind.request(path, form)
-            if head is not None and self._matcher.first(head) == index:
+            won = index if head is None else self._matcher.first(head)
+            # What a condition asks for is not in these requests: with it, another route may win.
+            if (won == index and head is not None) or route.conditions or self._routes[won].conditions:
                 return Fate.LIVE
             fate = Fate.SUSPECTED
         if fate is Fate.SUSPECTED and not _is_read(route.pattern.text):
@@ -137,7 +140,7 @@ class Shadows:
 
 def takes_everything(route: Route) -> bool:
     """Whether no request gets past the route."""
-    if route.methods is not None or route.query:
+    if route.methods is not None or route.query or route.conditions:
         return False
     try:
         return find_path([], [route.pattern.text], route.pattern.form) is None
@@ -148,7 +151,11 @@ def takes_everything(route: Route) -> bool:
 def _covers(earlier: Route, route: Route, kinds: Sequence[Kind]) -> bool:
     """Whether one route by itself takes everything that another matches."""
     form = route.pattern.form
-    if earlier.pattern.form is not form or not all(kind.asked_by(earlier) for kind in kinds):
+    if (
+        earlier.conditions
+        or earlier.pattern.form is not form
+        or not all(kind.asked_by(earlier) for kind in kinds)
+    ):
         return False
     try:
         return find_path([route.pattern.text], [earlier.pattern.text], form) is None

@@ -7,16 +7,16 @@ from collections.abc import Mapping as MappingType
 from pathlib import Path
 from types import MappingProxyType
 
-from router.config.fields import Fields, mapping
+from router.config.facts import read_key
+from router.config.fields import Fields, mapping, one_or_more
 from router.config.findings import Findings, Related
-from router.config.nodes import Entry, Mapping, Node, Scalar
+from router.config.nodes import Entry, Items, Mapping, Node, Scalar
 from router.config.tls import client_tls
-from router.config.values import choice, endpoint_address, kind_of, seconds, short, whole, word
+from router.config.values import choice, endpoint_address, kind_of, seconds, short, whole, word, yes_or_no
 from router.table import (
     Address,
     DnsAddress,
     Endpoint,
-    HashKey,
     Policy,
     PolicyKind,
     TcpAddress,
@@ -26,24 +26,17 @@ from router.table import (
 
 POLICIES = MappingProxyType({kind.value: kind.name for kind in PolicyKind})
 
-KEYS = MappingProxyType(
-    {
-        "user": "the user in the token",
-        "room": "the room id in the path",
-        "origin": "the server that signed the request",
-        "header": "a header field",
-    }
-)
-
 NGINX_FAILS = (1, 10.0)
 """`max_fails` and `fail_timeout` of an endpoint that says neither: nginx's defaults."""
 
 MOST_WEIGHT = 256
 """HAProxy's bound; a consistent hash keeps 160 points for each unit of weight."""
 
+_ENDPOINT_KEYS = (
+    "address", "weight", "instance", "max_requests", "max_fails", "fail_timeout", "tls", "down", "backup",
+)  # fmt: skip
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""RFC 9110 section 5.6.2, token."""
 
 
 def is_name(text: str) -> bool:
@@ -115,7 +108,7 @@ class UpstreamReader:
         policy = _policy(fields, findings, where)
         endpoints = _endpoints(fields, key, self._folder, findings)
         self.endpoints += endpoints
-        if known is None or policy is None or not endpoints:
+        if known is None or policy is None or not endpoints or not _usable(endpoints, policy, key, findings):
             return None
         size, timeout = _queue(fields.get("queue"), findings)
         return Upstream(
@@ -141,19 +134,23 @@ def _policy(fields: Fields, findings: Findings, where: str) -> Policy | None:
     written = fields.get("policy")
     chosen = choice(written, findings, "`policy`", POLICIES) if written else PolicyKind.ROUND_ROBIN.value
     node = fields.get("key")
-    key = _hash_key(node, findings) if node else None
-    if chosen is None or (node and key is None):
+    keys = tuple(read_key(item, findings) for item in one_or_more(node))
+    known = tuple(key for key in keys if key is not None)
+    if isinstance(node, Items) and not node.items:
+        findings.add("S010", "`key:` lists none", node.source, fix="list a key")
+        return None
+    if chosen is None or len(known) < len(keys) or (node is None and "key" in fields.keys):
         return None
     kind = PolicyKind(chosen)
-    if kind is PolicyKind.CONSISTENT_HASH and key is None:
+    if kind.hashes_key and not known:
         findings.add(
             "W204",
-            f"{where} is consistent_hash and has no `key:`",
+            f"{where} is {kind.value} and has no `key:`",
             fields.place("policy"),
             fix="write `key: user`, `key: room`, `key: origin`, or `key: {header: Authorization}`",
         )
         return None
-    if kind is not PolicyKind.CONSISTENT_HASH and key is not None:
+    if known and not kind.hashes_key:
         findings.add(
             "W204",
             f"{where} has a key, and {kind.value} hashes none",
@@ -161,7 +158,7 @@ def _policy(fields: Fields, findings: Findings, where: str) -> Policy | None:
             fix="write `policy: consistent_hash`, or remove the key",
         )
         return None
-    return Policy(kind=kind, keys=(key,) if key else ())
+    return Policy(kind=kind, keys=known)
 
 
 def _queue(node: Node | None, findings: Findings) -> tuple[int | None, float | None]:
@@ -174,30 +171,6 @@ def _queue(node: Node | None, findings: Findings) -> tuple[int | None, float | N
         whole(size, findings, "`size`", least=0) if size else None,
         seconds(timeout, findings, "`timeout`") if timeout else None,
     )
-
-
-def _hash_key(node: Node, findings: Findings) -> HashKey | None:
-    if isinstance(node, Scalar):
-        kind = choice(node, findings, "`key`", KEYS)
-        if kind == "header":
-            findings.add(
-                "S010",
-                "`key: header` names no header",
-                node.source,
-                fix="write `key: {header: Authorization}`",
-            )
-            return None
-        return HashKey(kind=kind) if kind else None
-    fix = "write `user`, `room`, `origin` or `{header: Authorization}`"
-    fields = mapping(node, ("header",), findings, "`key`", fix=fix)
-    written = fields.need("header", "write `{header: Authorization}`") if fields else None
-    scalar = word(written, findings, "`header`") if written else None
-    if scalar is None:
-        return None
-    if not _FIELD_NAME.fullmatch(scalar.text):
-        findings.add("S014", f"`{short(scalar.text)}` is not the name of a header field", scalar.source)
-        return None
-    return HashKey(kind="header", name=scalar.text.lower())
 
 
 def _endpoints(fields: Fields, key: Scalar, folder: Path, findings: Findings) -> tuple[Endpoint, ...]:
@@ -232,12 +205,13 @@ def _endpoint(node: Node, folder: Path, findings: Findings) -> Endpoint | None:
     instance: str | None = None
     most: int | None = None
     fails, timeout = NGINX_FAILS
+    down = backup = False
     place: Node | None = node
     fields: Fields | None = None
     if not isinstance(node, Scalar):
         fields = mapping(
             node,
-            ("address", "weight", "instance", "max_requests", "max_fails", "fail_timeout", "tls"),
+            _ENDPOINT_KEYS,
             findings,
             "an endpoint",
             fix="write `127.0.0.1:8101` or `{address: 127.0.0.1:8101, weight: 2}`",
@@ -254,6 +228,9 @@ def _endpoint(node: Node, folder: Path, findings: Findings) -> Endpoint | None:
         scalar = word(named, findings, "`instance`") if named else None
         instance = name(scalar, findings, "an instance") if scalar else None
         fails, timeout = _passive_health(fields, findings)
+        said, spare = fields.get("down"), fields.get("backup")
+        down = bool(said and yes_or_no(said, findings, "`down`"))
+        backup = bool(spare and yes_or_no(spare, findings, "`backup`"))
     where = endpoint_address(place, findings, "an endpoint") if place else None
     if where is None or weight is None or place is None:
         return None
@@ -272,8 +249,31 @@ def _endpoint(node: Node, folder: Path, findings: Findings) -> Endpoint | None:
         max_fails=fails,
         fail_timeout=timeout,
         tls=tls,
+        down=down,
+        backup=backup,
         source=place.source,
     )
+
+
+def _usable(endpoints: tuple[Endpoint, ...], policy: Policy, key: Scalar, findings: Findings) -> bool:
+    """Whether some endpoint may be asked, and none is a backup where nginx takes none."""
+    spare = next((each for each in endpoints if each.backup), None)
+    if all(each.down for each in endpoints):
+        message, fix = "are down", "remove `down` from one that is to be asked"
+    elif all(each.backup for each in endpoints):
+        message, fix = "are backups", "remove `backup` from those that are to be asked first"
+    elif spare is not None and policy.kind not in (PolicyKind.ROUND_ROBIN, PolicyKind.LEAST_CONN):
+        findings.add(
+            "W223",
+            f"{spare.name} is a backup, and {policy.kind.value} takes none",
+            spare.source,
+            fix="remove `backup`: where a hash leads to an endpoint that is down, it goes on to the next",
+        )
+        return False
+    else:
+        return True
+    findings.add("W222", f"all endpoints of upstream `{short(key.text)}` {message}", key.source, fix=fix)
+    return False
 
 
 def _passive_health(fields: Fields, findings: Findings) -> tuple[int, float]:

@@ -227,6 +227,11 @@ class Exchange(ExchangeRecord, ResponseSink):
         self._try_next(error)
 
     def _try_next(self, error: UpstreamError) -> None:
+        decision = self.decision
+        assert isinstance(decision, Forward)  # noqa: S101 - only what is forwarded has attempts
+        untried = decision.candidates[self._candidate + 1 :]
+        if untried and not decision.key:
+            self._context.states.rotate_again(decision.upstream, untried)
         # What was lost once is not sent on a kept connection again: that may be as stale.
         if not self._attempt_from(self._candidate + 1, fresh=self._lost_by is not None):
             self._wait(error)
@@ -269,8 +274,11 @@ class Exchange(ExchangeRecord, ResponseSink):
     ) -> None:
         """As in nginx, it counts if no answer had begun, and not against the only endpoint of an upstream."""
         assert isinstance(self.decision, Forward)  # noqa: S101 - only what is forwarded has attempts
-        counts = counts and not self._response_begun and len(self.decision.upstream.endpoints) > 1
+        upstream = self.decision.upstream
+        counts = counts and not self._response_begun and len(upstream.endpoints) > 1
         states = self._context.states
+        if counts:
+            states.lower(upstream, endpoint)
         states.attempt_failed(endpoint, error.message, counts=counts, unreachable=unreachable)
 
     def on_body(self, data: bytes) -> None:

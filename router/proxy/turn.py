@@ -98,7 +98,7 @@ class Turn:
         The upstream is the present one of that name: its endpoints may have moved while the request waited.
         """
         context, name = self._context, self._decision.upstream.name
-        balancer = context.snapshot.balancers.get(name)
+        balancer = context.snapshot.balancer(name, self._decision.route)
         if balancer is None:
             self._owner.fail(NoEndpointAvailable(f"{name} is no more"))
             return True

@@ -12,8 +12,8 @@ from router.errors import DownstreamError, ProxyError
 from router.guard import AMBIGUOUS
 from router.request import RequestHead
 from router.routing import key as keys
-from router.routing.balancer import hashed_octets
 from router.routing.decision import Forward, Refuse, Respond, decide
+from router.routing.hashing import hashed_octets
 from router.routing.limits import body_limit, body_too_large, first_byte_limit
 from router.routing.snapshot import Snapshot
 from router.routing.trace import Step, Verdict, trace
@@ -180,7 +180,7 @@ def explain(
         forwarded,
         upstream=decision.upstream,
         upgrade=protocol_asked(taken, head) or None,
-        key=_key_use(decision.upstream, head),
+        key=_key_use(decision.upstream, taken, head),
         candidates=_candidates(decision),
     )
 
@@ -245,12 +245,13 @@ def _as_refusal(error: DownstreamError) -> Refusal:
     return Refusal(status=error.status, errcode=error.errcode, error=error.message)
 
 
-def _key_use(upstream: Upstream, head: RequestHead) -> KeyUse | None:
+def _key_use(upstream: Upstream, route: Route, head: RequestHead) -> KeyUse | None:
     policy = upstream.policy
     if policy.kind is PolicyKind.IP_HASH:
         kind, key = "client address", hashed_octets(head.client)
     elif policy.keys:
-        kind, key = str(policy.keys[0]), keys.reader(policy.keys[0])(head)
+        applies = keys.which(policy.keys, route.pattern, head) or policy.keys[0]
+        kind, key = str(applies), keys.reader(policy.keys, route.pattern)(head)
     else:
         return None
     return KeyUse(kind=kind, crc32=f"{crc32(key):08x}" if key else None, hashed=_is_choice(upstream))

@@ -32,7 +32,9 @@ def _header_reader(name: str) -> ReadFact:
 
 def _cookie_reader(name: str) -> ReadFact:
     """ngx_http_parse_multi_header_lines: names in any case, blanks around `=` skipped, cut at `;`."""
-    found = re.compile(rb"(?:\A|;[; \t]*)%b[ \t]*=[ \t]*([^;]*)" % re.escape(name.encode("latin-1")), re.I)
+    found = re.compile(
+        rb"(?:\A|;[; \t]*)%b[ \t]*=[ \t]*([^;]*)" % re.escape(name.encode("latin-1")), re.IGNORECASE
+    )
 
     def read(head: RequestHead) -> bytes:
         for field, value in head.headers:
@@ -47,7 +49,7 @@ def _cookie_reader(name: str) -> ReadFact:
 
 def _argument_reader(name: str) -> ReadFact:
     """ngx_http_arg: the first parameter of that name in any case, undecoded; only `&` parts them."""
-    found = re.compile(rb"(?:\A|&)%b=([^&]*)" % re.escape(name.encode("latin-1")), re.I)
+    found = re.compile(rb"(?:\A|&)%b=([^&]*)" % re.escape(name.encode("latin-1")), re.IGNORECASE)
 
     def read(head: RequestHead) -> bytes:
         match = found.search(head.query)

@@ -1,21 +1,23 @@
-"""What a consistent hash hashes: who asks, by token or signature, the room in a path, or a header."""
+"""What a hash hashes: who asks, by token or signature, the room in a path, or any fact of a request."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from router.request import RequestHead
+from router.routing.facts import ReadFact, fact_reader
+from router.routing.pattern import Found, compile_groups, group_number
 from router.routing.query import find_parameter
-from router.table import HashKey
+from router.table import HashKey, PathForm, Pattern
 
 # Numbers: bytes look for bytes in themselves only after an attempt to take them for a number.
 _PERCENT: Final = 0x25
 _BLANK: Final = 0x20
 
-ReadKey = Callable[[RequestHead], bytes]
+ReadKey = ReadFact
 """The bytes to hash; empty where the request has no such key."""
 
 _SIGNED = re.compile(rb"x-matrix[ \t]+", re.IGNORECASE).match
@@ -30,16 +32,56 @@ _PLAINLY_SIGNED = re.compile(
 _QUOTED_PAIR = re.compile(rb"\\(.)").sub
 
 
-def reader(key: HashKey) -> ReadKey:
-    """How to read that kind of key off a head."""
-    if key.kind == "user":
-        return user
-    if key.kind == "room":
-        return room
-    if key.kind == "origin":
-        return origin
-    name = key.name.encode("ascii")
-    return lambda head: head.header(name).strip(b" \t")
+def reader(chain: Sequence[HashKey], pattern: Pattern) -> ReadKey:
+    """How to read the key of a chain off a head; `pattern` is that of the request's route, for captures.
+
+    What applies is said at `Policy`. Raises InvalidPattern for a pattern that RE2 does not take, and
+    ValueError for a capture of a group that the route's pattern has not.
+    """
+    if len(chain) == 1 and not chain[0].pattern:
+        return _whole(chain[0], pattern)
+    steps = [_step(key, pattern) for key in chain]
+    return lambda head: next((found for found in (step(head) for step in steps) if found is not None), b"")
+
+
+def which(chain: Sequence[HashKey], pattern: Pattern, head: RequestHead) -> HashKey | None:
+    """The one of the chain that applies to a request."""
+    return next((key for key in chain if _step(key, pattern)(head) is not None), None)
+
+
+def _step(key: HashKey, pattern: Pattern) -> Callable[[RequestHead], bytes | None]:
+    """None where the key does not apply."""
+    whole = _whole(key, pattern)
+    if not key.pattern:
+        return lambda head: whole(head) or None
+    search = compile_groups(key.pattern)
+
+    def part(head: RequestHead) -> bytes | None:
+        found = search(whole(head))
+        return None if found is None else found[1] or b""
+
+    return part
+
+
+def _whole(key: HashKey, pattern: Pattern) -> ReadFact:
+    return _capture(key.name, pattern) if key.kind == "capture" else fact(key.kind, key.name)
+
+
+def fact(kind: str, name: str = "") -> ReadFact:
+    """How to read any fact of a request but a `capture`; raises KeyError for what is none."""
+    return _OF_MATRIX.get(kind) or fact_reader(kind, name)
+
+
+def _capture(group: str, pattern: Pattern) -> ReadFact:
+    search = compile_groups(pattern.text)
+    at = group_number(pattern.text, group)
+    if pattern.form is PathForm.NORMALISED:
+        return lambda head: _group(search(head.normalised), at)
+    return lambda head: unquote_to_bytes(_group(search(head.path), at))
+
+
+def _group(found: Found | None, at: int) -> bytes:
+    return (found[at] if found is not None else None) or b""
 
 
 def user(head: RequestHead) -> bytes:
@@ -110,3 +152,6 @@ def of_token(token: bytes) -> bytes:
         if len(parts) == 3 and parts[1]:
             return parts[1]
     return token
+
+
+_OF_MATRIX: dict[str, ReadFact] = {"user": user, "room": room, "origin": origin}

@@ -8,6 +8,7 @@ import re2
 
 from router.errors import ConfigError, ProxyError
 from router.request import RequestHead
+from router.routing.condition import Holds, condition_of
 from router.routing.pattern import SMALLEST_BUDGET, compile_alone, options, to_bytes
 from router.routing.query import find_parameter
 from router.table import PathForm, Presence, Route
@@ -20,21 +21,30 @@ Found = tuple[int, ...]
 """Routes whose pattern is found in a path, by their indexes, up to the first that asks for nothing else."""
 
 
-class Condition:
-    """What a route asks besides its pattern: one of some methods, and query parameters there or not."""
+class Asked:
+    """What a route asks besides its pattern: methods, query parameters there or not, and conditions."""
 
-    __slots__ = ("_methods", "_query")
+    __slots__ = ("_conditions", "_methods", "_query")
 
-    def __init__(self, methods: frozenset[str] | None, query: Sequence[tuple[bytes, bool]]) -> None:
+    def __init__(
+        self,
+        methods: frozenset[str] | None,
+        query: Sequence[tuple[bytes, bool]],
+        conditions: Sequence[Holds],
+    ) -> None:
         self._methods = methods
         self._query = query
+        self._conditions = conditions
 
     def holds(self, head: RequestHead) -> bool:
         """Whether the request is such a one."""
         if self._methods is not None and head.method not in self._methods:
             return False
         query = head.query
-        return all((find_parameter(query, name) is not None) is present for name, present in self._query)
+        for name, present in self._query:
+            if (find_parameter(query, name) is not None) is not present:
+                return False
+        return all(holds(head) for holds in self._conditions)
 
 
 class Matcher:
@@ -44,11 +54,11 @@ class Matcher:
     RE2 does not take, and ConfigError for more patterns than fit into `LARGEST_BUDGET` bytes.
     """
 
-    __slots__ = ("_conditions", "_last", "_normalised", "_raw")
+    __slots__ = ("_asked", "_last", "_normalised", "_raw")
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._last = len(routes) - 1
-        self._conditions = tuple(_condition(route) for route in routes)
+        self._asked = tuple(_asked(route) for route in routes)
         # Each set ends with the last route, so that a set which finds nothing is known to be broken.
         self._raw = _PatternSet(routes, PathForm.RAW)
         normalised = _PatternSet(routes, PathForm.NORMALISED)
@@ -65,15 +75,15 @@ class Matcher:
             found = [*found, *self._normalised.find(head.normalised)]
         found.sort()
         for place, index in enumerate(found):
-            if self._conditions[index] is None:
+            if self._asked[index] is None:
                 return tuple(found[: place + 1])
         return tuple(found)
 
     def first_of(self, found: Found, head: RequestHead) -> int:
         """The first of them that takes the request, as its method and its query are."""
         for index in found:
-            condition = self._conditions[index]
-            if condition is None or condition.holds(head):
+            asked = self._asked[index]
+            if asked is None or asked.holds(head):
                 return index
         return self._last
 
@@ -124,10 +134,12 @@ def _compile(routes: Sequence[Route]) -> re2.Set:
     )
 
 
-def _condition(route: Route) -> Condition | None:
+def _asked(route: Route) -> Asked | None:
     """What the route asks besides its pattern, or None."""
     methods = route.methods
     if methods is not None:
         methods |= {"OPTIONS", "HEAD"} if "GET" in methods else {"OPTIONS"}
     query = [(each.name.encode(), each.presence is Presence.PRESENT) for each in route.query]
-    return None if methods is None and not query else Condition(methods, query)
+    if methods is None and not query and not route.conditions:
+        return None
+    return Asked(methods, query, [condition_of(each) for each in route.conditions])

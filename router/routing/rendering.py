@@ -12,11 +12,14 @@ _MARKS = {
     Verdict.PATH: "-",
     Verdict.METHOD: "-",
     Verdict.QUERY: "-",
+    Verdict.CONDITION: "-",
     Verdict.LATER: ".",
 }
 _POLICIES = {
     PolicyKind.ROUND_ROBIN: "round robin, smooth and weighted, as nginx",
     PolicyKind.IP_HASH: "ip_hash, as nginx",
+    PolicyKind.LEAST_CONN: "least_conn, as nginx",
+    PolicyKind.HASH: "crc32 modulo weights, as nginx",
     PolicyKind.CONSISTENT_HASH: "ketama, as nginx",
 }
 _GUARD = {

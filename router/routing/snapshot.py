@@ -10,8 +10,9 @@ from router.answers import Redirect, Response
 from router.guard import Guard
 from router.memory import remember
 from router.request import RequestHead
-from router.routing.balancer import Balancer, balancer_for
+from router.routing.balancer import Balancer
 from router.routing.matcher import Found, Matcher
+from router.routing.policy import balancer_for
 from router.settings import Guard as GuardSettings
 from router.table import Refusal, Route, RouteTable, Upstream
 
@@ -49,6 +50,7 @@ class Snapshot:
             {
                 name: kept[name] if name in kept and upstream is old[name] else balancer_for(upstream)
                 for name, upstream in table.upstreams.items()
+                if not any(key.kind == "capture" for key in upstream.policy.keys)
             }
         )
         self.targets = tuple(_target(route, table, self.balancers) for route in table.routes)
@@ -63,6 +65,13 @@ class Snapshot:
         table = RouteTable(routes=self.table.routes, upstreams=upstreams)
         return Snapshot(table=table, guard=self.guard, generation=self.generation + 1, before=self)
 
+    def balancer(self, upstream: str, route: Route) -> Balancer | None:
+        """That of an upstream, for requests of a route; None where the upstream is no more."""
+        known = self.balancers.get(upstream)
+        if known is None and upstream in self.table.upstreams:
+            return balancer_for(self.table.upstreams[upstream], route.pattern)
+        return known
+
     def find(self, head: RequestHead) -> Found:
         """What the matcher finds for a head that the guard lets pass, which is remembered."""
         found = self.matcher.find(head)
@@ -73,5 +82,8 @@ class Snapshot:
 
 def _target(route: Route, table: RouteTable, balancers: Mapping[str, Balancer]) -> Target:
     if route.upstream is not None:
-        return route, table.upstreams[route.upstream], balancers[route.upstream]
+        upstream = table.upstreams[route.upstream]
+        if any(key.kind == "capture" for key in upstream.policy.keys):
+            return route, upstream, balancer_for(upstream, route.pattern)
+        return route, upstream, balancers[route.upstream]
     return route.answer or Refusal()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from router.request import RequestHead
+from router.routing.condition import condition_of
 from router.routing.pattern import compile_alone
 from router.routing.query import find_parameter
 from router.table import UNMATCHED, PathForm, Presence, QueryPredicate, Route
@@ -24,6 +25,9 @@ class Verdict(Enum):
 
     QUERY = "query"
     """Passed over: path and method match, a query predicate does not hold."""
+
+    CONDITION = "condition"
+    """Passed over: path, method and query match, a condition does not hold."""
 
     LATER = "later"
     """Would take the request too, but an earlier one has it."""
@@ -72,6 +76,9 @@ def _judge(route: Route, head: RequestHead) -> tuple[Verdict, str]:
         if not _holds(predicate, head):
             found = "absent" if predicate.presence is Presence.PRESENT else "present"
             return Verdict.QUERY, f"path matches; passed over: `{predicate.name}` is {found}"
+    for condition in route.conditions:
+        if not condition_of(condition)(head):
+            return Verdict.CONDITION, f"path matches; passed over: needs {condition}"
     return Verdict.TAKEN, f"matched {pattern.text}{of_form}"
 
 

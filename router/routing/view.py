@@ -19,8 +19,11 @@ class EndpointView(Protocol):
     def passes_checks(self, endpoint: Endpoint) -> bool:
         """Whether requests may be sent to it as the only endpoint of its upstream."""
 
+    def in_flight(self, endpoint: Endpoint) -> int:
+        """How many requests are under way to the endpoint's address."""
+
     def rotation(self, upstream: Upstream) -> tuple[int, ...]:
-        """Round robin's current weights, one for each endpoint of the upstream."""
+        """What round robin remembers of the upstream: see `rotation.py`."""
 
 
 class EveryEndpointUp:
@@ -38,6 +41,10 @@ class EveryEndpointUp:
         """Always."""
         return True
 
+    def in_flight(self, endpoint: Endpoint) -> int:  # noqa: ARG002 - the protocol's name for it
+        """None."""
+        return 0
+
     def rotation(self, upstream: Upstream) -> tuple[int, ...]:
-        """Round robin's weights before the first request."""
+        """As before the first request."""
         return (0,) * len(upstream.endpoints)

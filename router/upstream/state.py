@@ -17,11 +17,14 @@ that has been out for `fail_timeout` stays out until one request, or the checks,
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
+from router.routing.rotation import Rotation, lowered, take_turn
 from router.settings import Health
-from router.table import Endpoint, Upstream
+from router.table import Endpoint, PolicyKind, Upstream
+
+_NO_ROTATION: tuple[int, Rotation] = (0, ())
 
 BY_CHECK, BY_REQUEST = "check", "request"
 """Who has brought an endpoint back."""
@@ -118,7 +121,7 @@ class EndpointStates:
         self._clock = clock
         self._on_change = on_change
         self._states: dict[str, EndpointState] = {}
-        self._rotations: dict[str, tuple[int, ...]] = {}
+        self._rotations: dict[str, tuple[int, Rotation]] = {}
         self._down: set[str] = set()
         self.troubled: set[str] = set()
 
@@ -137,8 +140,8 @@ class EndpointStates:
     def is_up(self, endpoint: Endpoint) -> bool:
         """Whether requests may be sent to it now; one that was out for `fail_timeout` may be tried."""
         state = self._states.get(endpoint.name)
-        if state is None:
-            return True
+        if state is None or endpoint.down:
+            return not endpoint.down
         return not state.down and (not state.fails or self.out_for(endpoint) is None)
 
     def passes_checks(self, endpoint: Endpoint) -> bool:
@@ -149,7 +152,9 @@ class EndpointStates:
     def serves(self, endpoint: Endpoint, upstream: Upstream) -> bool:
         """Whether it takes its part of the upstream's requests: one that may only be tried does not yet."""
         state = self._states.get(endpoint.name)
-        return state is None or (not state.down if len(upstream.endpoints) == 1 else state.up)
+        if state is None or endpoint.down:
+            return not endpoint.down
+        return not state.down if len(upstream.endpoints) == 1 else state.up
 
     def out_for(self, endpoint: Endpoint) -> float | None:
         """Seconds until a request may try an endpoint that is out; None where one may be sent now."""
@@ -164,16 +169,52 @@ class EndpointStates:
         most = endpoint.max_requests
         return most is None or self.state(endpoint).in_flight < most
 
-    def rotation(self, upstream: Upstream) -> tuple[int, ...]:
-        """Round robin's current weights of that upstream, all 0 at first."""
-        weights = self._rotations.get(upstream.name, ())
-        if len(weights) == len(upstream.endpoints):
-            return weights
+    def in_flight(self, endpoint: Endpoint) -> int:
+        """How many requests are under way to that address, whatever upstream sent them."""
+        state = self._states.get(endpoint.name)
+        return 0 if state is None else state.in_flight
+
+    def rotation(self, upstream: Upstream) -> Rotation:
+        """What round robin remembers of that upstream, all 0 at first."""
+        count, rotation = self._rotations.get(upstream.name, _NO_ROTATION)
+        if count == len(upstream.endpoints):
+            return rotation
         return (0,) * len(upstream.endpoints)
 
-    def rotate(self, upstream: Upstream, rotation: tuple[int, ...]) -> None:
+    def rotate(self, upstream: Upstream, rotation: Rotation) -> None:
         """Commits the step of a decision that was acted on."""
-        self._rotations[upstream.name] = rotation
+        self._rotations[upstream.name] = (len(upstream.endpoints), rotation)
+
+    def rotate_again(self, upstream: Upstream, untried: Sequence[Endpoint]) -> None:
+        """Commits that a request which has failed takes another turn, among those that are left to it.
+
+        nginx chooses anew then; here the order was chosen with the first, and this is the same order unless
+        other requests have taken turns meanwhile.
+        """
+        weights = [each.weight for each in upstream.endpoints]
+        best = untried[0]
+        among = [
+            index
+            for index, each in enumerate(upstream.endpoints)
+            if each.backup is best.backup and any(each is one for one in untried)
+        ]
+        if upstream.policy.kind is PolicyKind.LEAST_CONN:
+            load = self.in_flight(best)
+            loads = [self.in_flight(each) for each in upstream.endpoints]
+            among = [index for index in among if loads[index] * best.weight == load * weights[index]]
+            if len(among) < 2:
+                return
+        self.rotate(upstream, take_turn(self.rotation(upstream), weights, among)[1])
+
+    def lower(self, upstream: Upstream, endpoint: Endpoint) -> None:
+        """Notes for round robin that a request failed at an endpoint, where that counts."""
+        if not endpoint.max_fails:
+            return
+        weights = [each.weight for each in upstream.endpoints]
+        for index, each in enumerate(upstream.endpoints):
+            if each is endpoint:
+                before = self.rotation(upstream)
+                self.rotate(upstream, lowered(before, weights, index, max_fails=endpoint.max_fails))
 
     def begin_anew(self, upstream: str) -> None:
         """Forgets round robin's weights of that upstream: they are of other endpoints."""

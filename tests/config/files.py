@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from router.config.loader import load_bytes
+from router.config.loader import Loaded, load_bytes
 
 UPSTREAMS = "upstreams: {main: {endpoints: [127.0.0.1:8008]}, w: {endpoints: [127.0.0.1:8101]}}\n"
 ROUTES = "routes: [{path: '^/x$', upstream: w}, {path: '^/', upstream: main}]\n"
 CLEAN = UPSTREAMS + ROUTES
+
+
+def loaded(text: str) -> Loaded:
+    """What became of a file."""
+    return load_bytes(text.encode())
 
 
 def places(text: str | bytes) -> list[str]:

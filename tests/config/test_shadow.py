@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from router.config.shadow import Fate, Shadows, takes_everything
 from router.errors import ProxyError
 from router.request import RequestHead
 from router.routing.matcher import Matcher
-from router.table import UNMATCHED, PathForm, Pattern, Presence, QueryPredicate, Route
+from router.table import UNMATCHED, Condition, PathForm, Pattern, Presence, QueryPredicate, Route
 
 SINCE = (QueryPredicate(name="since", presence=Presence.PRESENT),)
 NO_SINCE = (QueryPredicate(name="since", presence=Presence.ABSENT),)
@@ -155,3 +157,12 @@ def test_no_request_goes_to_a_route_that_is_called_shadowed(
         except ProxyError:
             continue
         assert fates[matcher.first(head)] is not SHADOWED
+
+
+def test_a_route_with_conditions_neither_shadows_nor_is_suspected() -> None:
+    conditioned = (Condition(kind="argument", name="since", pattern="^$"),)
+    first = replace(route("^/sync$"), conditions=conditioned)
+    assert verdicts(first, route("^/sync$")) == [LIVE, LIVE]
+    assert verdicts(first, replace(first, name="again")) == [LIVE, LIVE]
+    assert verdicts(route("^/sync"), first) == [LIVE, SHADOWED]
+    assert not takes_everything(replace(route("^/"), conditions=conditioned))

@@ -68,6 +68,11 @@ async def test_who_is_out_is_tried_by_one_request_when_its_time_is_over(serve: S
         await peer.send(OK)
         await client.expect(OK)
     proxy.now += 6
+    for _ in range(2):  # as in nginx, the weight that was lowered when it failed has to come back first
+        await client.send(GET)
+        await peer.until()
+        await peer.send(OK)
+        await client.expect(OK)
     first, second = await proxy.ask(GET), await proxy.ask(GET)
     tried = await bad.asked()
     await bad.lonely()

@@ -21,7 +21,7 @@ from router.proxy.trust import (
     told_scheme,
 )
 from router.request import RequestHead
-from router.routing.balancer import balancer_for
+from router.routing.policy import balancer_for
 from router.routing.view import EveryEndpointUp
 from router.settings import Limits, Settings, TrustedProxies
 from router.table import Policy, PolicyKind

@@ -81,10 +81,11 @@ def head(
 
 @dataclass
 class View:
-    """Endpoints by port that are down, and the weights that round robin has reached."""
+    """Endpoints by port that are down, the rotations that are reached, and requests in flight by port."""
 
     down: frozenset[int] = frozenset()
     weights: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    load: dict[int, int] = field(default_factory=dict)
 
     def all_up(self) -> bool:
         return not self.down
@@ -94,6 +95,9 @@ class View:
 
     def passes_checks(self, endpoint: Endpoint) -> bool:
         return self.is_up(endpoint)
+
+    def in_flight(self, endpoint: Endpoint) -> int:
+        return self.load.get(endpoint.address.port, 0) if isinstance(endpoint.address, TcpAddress) else 0
 
     def rotation(self, upstream: Upstream) -> tuple[int, ...]:
         return self.weights.get(upstream.name, (0,) * len(upstream.endpoints))

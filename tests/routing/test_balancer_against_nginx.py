@@ -10,17 +10,21 @@ from pathlib import Path
 import pytest
 
 from router.request import RequestHead
-from router.routing.balancer import Balancer, ConsistentHash, IpHash, balancer_for, hashed_octets
-from router.table import Endpoint, Policy, TcpAddress, UnixAddress, Upstream
+from router.routing.balancer import Balancer
+from router.routing.hashing import ConsistentHash, Hash, IpHash, hashed_octets
+from router.routing.policy import balancer_for
+from router.table import Endpoint, HashKey, Policy, PolicyKind, TcpAddress, UnixAddress, Upstream
 from tests.real_nginx import Client, free_ports, nginx
 from tests.routing.tables import BY_ROOM, BY_USER, IP_HASH, View, by_header
 
 pytestmark = [pytest.mark.nginx, pytest.mark.xdist_group("nginx")]
 
 KEYS = 1500
+BY_HASH = Policy(kind=PolicyKind.HASH, keys=(HashKey(kind="header", name="x-key"),))
 DIRECTIVES = {
     "round_robin": (Policy(), ""),
     "ip_hash": (IP_HASH, "ip_hash;"),
+    "hash": (BY_HASH, "hash $http_x_key;"),
     "header": (by_header("x-key"), "hash $http_x_key consistent;"),
     "user": (BY_USER, "hash $user consistent;"),
     "room": (BY_ROOM, "hash $room consistent;"),
@@ -32,7 +36,7 @@ map $http_authorization $user {
 }
 map $uri $room { "~/(![^/]*)" $1; default ""; }
 """
-HASHES = ("ip_hash", "header", "user", "room")
+HASHES = ("ip_hash", "hash", "header", "user", "room")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,11 +151,13 @@ def as_nginx_tells(endpoint: Endpoint) -> str:
 
 def commit_all_tries(balancer: Balancer, head: RequestHead, view: View, name: str) -> None:
     """Moves round robin's weights as nginx does: a step for each endpoint that the hash did not come to."""
-    assert isinstance(balancer, ConsistentHash | IpHash)
+    assert isinstance(balancer, ConsistentHash | Hash | IpHash)
     peers = balancer._peers
     up = peers.up(view)
     if isinstance(balancer, IpHash):
         hashed = balancer._remembered[hashed_octets(head.client), up]
+    elif isinstance(balancer, Hash):
+        hashed = peers.walk(up, balancer._path(balancer._key(head)), stays=False)
     else:
         hashed = balancer._remembered[balancer._ring.position(balancer._key(head)), up]
     left = up & ~sum(bit for endpoint, bit in peers._bits if endpoint in hashed)
@@ -198,12 +204,13 @@ def test_ip_hash(deployment: Deployment, kind: str) -> None:
     assert mismatches(deployment, f"ip_hash-{kind}", heads) == []
 
 
+@pytest.mark.parametrize("policy", ["header", "hash"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_consistent_hash_by_header(deployment: Deployment, kind: str) -> None:
+def test_hashes_of_a_header(deployment: Deployment, kind: str, policy: str) -> None:
     chance = random.Random(12)
     letters = "abcXYZ0189 _-.:/+=%,;\"'"
     keys = ["k" + "".join(chance.choices(letters, k=chance.randrange(30))) + "k" for _ in range(KEYS)]
-    assert mismatches(deployment, f"header-{kind}", [asked(x_key=key) for key in keys]) == []
+    assert mismatches(deployment, f"{policy}-{kind}", [asked(x_key=key) for key in keys]) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

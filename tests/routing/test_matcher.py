@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from router.routing import matcher as matcher_module
 from router.routing.matcher import Matcher
 from router.routing.pattern import SMALLEST_BUDGET
 from router.routing.trace import Verdict, trace
-from router.table import UNMATCHED, PathForm, Route
+from router.table import UNMATCHED, Condition, PathForm, Route
 from tests.routing.tables import head, route, table
 
 RAW, NORMALISED = PathForm.RAW, PathForm.NORMALISED
@@ -153,15 +154,20 @@ PATTERNS = st.builds(
     st.lists(st.sampled_from(ATOMS), max_size=5),
     st.sampled_from(["$", "", "/", "(/|$)"]),
 )
+CONDITIONS = (
+    Condition(kind="argument", name="since", pattern="^$"),
+    Condition(kind="method", pattern="^(GET|PUT)$", negated=True),
+)
 ROUTES = st.builds(
-    lambda path, form, methods, absent, present: route(
-        path, form=form, methods=methods, absent=absent, present=present
+    lambda path, form, methods, absent, present, conditions: replace(
+        route(path, form=form, methods=methods, absent=absent, present=present), conditions=conditions
     ),
     PATTERNS,
     st.sampled_from(PathForm),
     st.sampled_from([(), (), ("GET",), ("PUT", "POST")]),
     st.sampled_from(["", "", "since"]),
     st.sampled_from(["", "", "a b"]),
+    st.sampled_from([(), (), (), *((each,) for each in CONDITIONS), CONDITIONS]),
 )
 PIECES = [
     "a",

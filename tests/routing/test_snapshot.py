@@ -4,9 +4,10 @@ import pytest
 
 from router.errors import InvalidPattern
 from router.guard import CLOSED
-from router.routing.balancer import ConsistentHash, IpHash, RoundRobin, Single
 from router.routing.decision import Forward, Refuse, decide
+from router.routing.hashing import ConsistentHash, IpHash
 from router.routing.snapshot import LONGEST_SEEN, MOST_SEEN, Snapshot
+from router.routing.turns import RoundRobin, Single
 from router.settings import Guard
 from router.table import Pattern, Refusal, Route
 from tests.routing.tables import BY_USER, IP_HASH, View, head, ports, route, table, upstream

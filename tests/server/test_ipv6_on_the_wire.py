@@ -11,7 +11,7 @@ import pytest
 
 from router.observe.accesslog import AccessLog
 from router.request import RequestHead
-from router.routing.balancer import IpHash
+from router.routing.hashing import IpHash
 from router.settings import Listener, ServerTls, Settings, TrustedProxies
 from router.table import Endpoint, Policy, PolicyKind, TcpAddress, Upstream
 from router.upstream.check import CheckFailed, Checks

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.routing import balancer as balancer_module
-from router.routing.balancer import Balancer, Choice, balancer_for, hashed_octets
+from router.routing import hashing as hashing_module
+from router.routing.balancer import Balancer, Choice
+from router.routing.hashing import IpHash, hashed_octets
+from router.routing.policy import balancer_for
 from router.table import Policy, Upstream
 from tests.routing.tables import BY_USER, IP_HASH, View, by_header, head, ports, upstream
 
@@ -152,12 +154,12 @@ def test_endpoints_of_one_name_share_its_points() -> None:
 
 
 def test_memories_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(balancer_module, "MOST_REMEMBERED", 8)
+    monkeypatch.setattr(hashing_module, "MOST_REMEMBERED", 8)
     balancer = balancer_for(upstream("w", *PORTS, policy=IP_HASH))
     fresh = upstream("w", *PORTS, policy=IP_HASH)
     for number in range(100):
         client = f"10.0.{number}.1"
         assert balancer.choose(head("/", client=client), View()) == chosen(fresh, View(), client=client)
-    assert isinstance(balancer, balancer_module.IpHash)
+    assert isinstance(balancer, IpHash)
     assert len(balancer._keys) <= 8
     assert len(balancer._remembered) <= 8
