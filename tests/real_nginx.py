@@ -87,8 +87,11 @@ class Client:
         """Status and body of one answer that has a Content-Length."""
         if self._socket is None:
             self._socket = self._connect()
-        fields = b"".join(b"%b: %b\r\n" % field for field in headers)
-        self._socket.sendall(b"%b %b HTTP/1.1\r\nHost: h\r\n%b\r\n" % (method, target, fields))
+        named = [*headers]
+        if all(name.lower() != b"host" for name, _ in named):
+            named.insert(0, (b"Host", b"h"))
+        fields = b"".join(b"%b: %b\r\n" % field for field in named)
+        self._socket.sendall(b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, fields))
         while b"\r\n\r\n" not in self._read:
             self._more()
         head, _, self._read = self._read.partition(b"\r\n\r\n")

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-EVIDENCE, TALLY, LOSSES = "evidence", "tally", "losses"
+EVIDENCE, TALLY, LOSSES, CONFORMANCE = "evidence", "tally", "losses", "conformance"
 HEADINGS = {
     EVIDENCE: "which process served what, by Synapse's own logs",
     TALLY: "the shipped table",
+    CONFORMANCE: "the router with an imported nginx.conf, against a real nginx with the same file",
     LOSSES: "who lost what to kills and to SIGTERM",
 }
 """By the name of a test's property, what stands over the texts of all tests that have it."""
@@ -27,6 +28,13 @@ def losses(request: pytest.FixtureRequest) -> Callable[[list[str]], None]:
     """The same for lines that say who lost what."""
     properties = request.node.user_properties
     return lambda lines: properties.append((LOSSES, "\n".join([*lines, ""])))
+
+
+@pytest.fixture
+def conformance(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """The same for figures of a comparison with nginx."""
+    properties = request.node.user_properties
+    return lambda text: properties.append((CONFORMANCE, text))
 
 
 class _Printer:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from router.cli import check, explain, serve
+from router.cli import check, explain, import_, serve
 from router.cli.terminal import version
 from router.modules import running
 
@@ -59,4 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
+    command = commands.add_parser(
+        "import", help="make a routes.yaml of an nginx.conf", description=import_.__doc__, allow_abbrev=False
+    )
+    import_.add_arguments(command)
+    command.set_defaults(run=import_.run)
     return parser

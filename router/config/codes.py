@@ -241,6 +241,11 @@ _ROUTING = (
         why="a client follows it until it gives up, since the same route takes the request again",
         severity=Severity.WARNING,
     ),
+    Code(
+        code="R140",
+        title="something that an import has left to you",
+        why="an imported file is not served before somebody has decided on what could not be carried over",
+    ),
 )
 
 
@@ -440,6 +445,43 @@ _HARDENING = (
 )
 
 
+_NGINX = (
+    Code(
+        code="N401",
+        title="the nginx configuration cannot be read",
+        why="nginx does not read it either, so there is nothing to import",
+    ),
+    Code(
+        code="N402",
+        title="a directive of nginx that is not carried over",
+        why="requests go where nginx sends them, but something about them is otherwise",
+        severity=Severity.WARNING,
+    ),
+    Code(
+        code="N403",
+        title="a key of nginx that is not carried over",
+        why="the same user or room would be sent to another worker than nginx chooses",
+    ),
+    Code(
+        code="N404",
+        title="routing of nginx that is not carried over",
+        why="requests would not go where nginx sends them",
+    ),
+    Code(
+        code="N405",
+        title="files that nginx serves",
+        why="the router serves no files",
+        severity=Severity.WARNING,
+    ),
+    Code(
+        code="N406",
+        title="a path that nginx changes before it sends it",
+        why="the router forwards every target byte for byte, as Synapse wants it",
+        severity=Severity.WARNING,
+    ),
+)
+
+
 CODES = MappingProxyType(
-    {code.code: code for group in (_SYNTAX, _ROUTING, _WORKERS, _HARDENING) for code in group}
+    {code.code: code for group in (_SYNTAX, _ROUTING, _WORKERS, _HARDENING, _NGINX) for code in group}
 )

@@ -9,14 +9,14 @@ from types import MappingProxyType
 
 from router.config.codes import Severity
 from router.config.document import Document, parse, read
-from router.config.fields import Fields, mapping
+from router.config.fields import Fields, mapping, one_or_more
 from router.config.findings import Finding, Findings, Related
 from router.config.listeners import loops
 from router.config.routes import FORMS, RouteReader
 from router.config.sections import read_settings
 from router.config.synapse import read_synapse
 from router.config.upstreams import UpstreamReader, unused
-from router.config.values import choice
+from router.config.values import choice, word
 from router.config.well_known import well_known
 from router.errors import ConfigError
 from router.guard import WAY_OUT, Guard
@@ -27,8 +27,8 @@ from router.synapse.deployment import Deployment
 from router.table import Address, DnsAddress, Endpoint, PathForm, Route, RouteTable, Upstream
 
 KEYS = (
-    "listen", "admin", "trusted_proxies", "match", "guard", "synapse", "limits", "timeouts", "health",
-    "resolver", "access_log", "drain_timeout", "upstreams", "well_known", "routes",
+    "unresolved", "listen", "admin", "trusted_proxies", "match", "guard", "synapse", "limits", "timeouts",
+    "health", "resolver", "access_log", "drain_timeout", "upstreams", "well_known", "routes",
 )  # fmt: skip
 Addresses = tuple[Address, ...]
 
@@ -82,6 +82,10 @@ def _load(document: Document, findings: Findings, listen: Addresses, admin: Addr
     fields = mapping(document.root, KEYS, findings, "the file", fix=_SMALLEST)
     if fields is None:
         return Loaded(config=None, findings=findings.sorted(document.file), document=document)
+    for each in one_or_more(fields.get("unresolved")):
+        text = word(each, findings, "`unresolved`")
+        if text is not None:
+            findings.add("R140", text.text, text.source, fix="see to it, and remove this line")
     folder = Path(document.file).parent
     deployment = read_synapse(fields.get("synapse"), folder, findings)
     closed = deployment.closed if deployment else ()
