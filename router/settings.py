@@ -176,7 +176,11 @@ class Listener:
     fields: bytes = field(init=False, repr=False, compare=False)
     """What every answer here gets, unless the worker sent one of its own: lines with their CRLF."""
 
+    port: int = field(init=False, repr=False, compare=False)
+    """As it is written: 0 for a unix socket."""
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "port", self.address.port if isinstance(self.address, TcpAddress) else 0)
         hsts = self.tls.hsts if self.tls is not None else 0
         line = b"Strict-Transport-Security: max-age=%d\r\n" % hsts if hsts else b""
         object.__setattr__(self, "fields", line)

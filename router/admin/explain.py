@@ -13,7 +13,7 @@ from router.observe.redaction import redact
 from router.proxy.admission import explain_sent, is_field_text
 from router.routing.explanation import Explanation, response_as_dict
 
-PARAMETERS = ("method", "target", "header", "client")
+PARAMETERS = ("method", "target", "header", "client", "port")
 
 USAGE = (
     "GET /explain?method=GET&target=TARGET, with TARGET percent-encoded once more; "
@@ -33,7 +33,7 @@ def answer(state: AdminState, query: bytes) -> dict[str, object]:
 
     `query` is what follows the `?`, as received. Raises BadQuestion, and ProxyError for a defect of ours.
     """
-    method, target, headers, client = read_question(query)
+    method, target, headers, client, port = read_question(query)
     snapshot = state.snapshot()
     explanation = explain_sent(
         snapshot,
@@ -43,6 +43,7 @@ def answer(state: AdminState, query: bytes) -> dict[str, object]:
         target=target,
         headers=headers,
         client=client,
+        port=port,
     )
     result = explanation.as_dict()
     for field in ("path", "normalised"):
@@ -56,8 +57,8 @@ def answer(state: AdminState, query: bytes) -> dict[str, object]:
     return {**result, "endpoints": _endpoints(state, explanation)}
 
 
-def read_question(query: bytes) -> tuple[str, bytes, list[tuple[bytes, bytes]], str]:
-    """Method, target, headers (names in lower case) and client address; raises BadQuestion.
+def read_question(query: bytes) -> tuple[str, bytes, list[tuple[bytes, bytes]], str, int | None]:
+    """Method, target, headers (names in lower case), client address and port; raises BadQuestion.
 
     Only percent-encoding is undone: a `+` stays one, since targets and tokens have them.
     """
@@ -69,14 +70,18 @@ def read_question(query: bytes) -> tuple[str, bytes, list[tuple[bytes, bytes]], 
             shown = f" `{name.decode()}`" if _PLAIN_NAME(name) else ""
             raise BadQuestion(f"unknown parameter{shown}; the target's own `&` must be written as %26")
         known.append(unquote_to_bytes(value))
-    for single in ("method", "target", "client"):
+    for single in ("method", "target", "client", "port"):
         if len(found[single]) > 1:
             raise BadQuestion(f"`{single}` is given {len(found[single])} times")
     if not found["target"] or not found["target"][0]:
         raise BadQuestion("`target` is missing")
     method = found["method"][0].decode("latin-1") if found["method"] else "GET"
     client = found["client"][0].decode("latin-1") if found["client"] else ""
-    return method, found["target"][0], [_header(line) for line in found["header"]], _address(client)
+    port = found["port"][0] if found["port"] else b""
+    if port and not (port.isdigit() and len(port) <= 5):
+        raise BadQuestion("`port` is not a number")
+    headers = [_header(line) for line in found["header"]]
+    return method, found["target"][0], headers, _address(client), int(port) if port else None
 
 
 def _header(line: bytes) -> tuple[bytes, bytes]:

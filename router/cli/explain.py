@@ -47,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="IP",
         help="the address that connects (default: 127.0.0.1; '' for a unix socket)",
     )
+    parser.add_argument(
+        "--port",
+        type=int,
+        metavar="PORT",
+        help="the listener's port (default: that of the first listener)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--batch",
@@ -77,7 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
     if asked is None:
         sys.stdout.flush()
         lines, out = sys.stdin.buffer, sys.stdout.buffer
-        batch(snapshot, config.settings, lines, out, headers=headers, client=arguments.client)
+        client, port = arguments.client, arguments.port
+        batch(snapshot, config.settings, lines, out, headers=headers, client=client, port=port)
         return DECIDED
     method, target = asked
     explanation = explain_sent(
@@ -88,6 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         target=target,
         headers=headers,
         client=arguments.client,
+        port=arguments.port,
     )
     print(json.dumps(explanation.as_dict(), indent=2) if arguments.json else render(explanation))
     return DECIDED
@@ -101,10 +109,12 @@ def batch(
     *,
     headers: list[Header],
     client: str,
+    port: int | None = None,
 ) -> None:
     """One line out for each line in, `-` where the router answers by itself."""
     view = EveryEndpointUp()
     limits, trust = settings.limits, Trust(settings.trusted_proxies)
+    asked_at = settings.listen[0].port if port is None else port
     for line in lines:
         method, _, target = line.removesuffix(b"\n").partition(b" ")
         name = "-"
@@ -116,6 +126,7 @@ def batch(
                 client=client,
                 limits=limits,
                 trust=trust,
+                port=asked_at,
             )
             decision = decide(snapshot, head, view)
             if isinstance(decision, Forward) and message.content_length <= body_limit(

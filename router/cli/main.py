@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from router.cli import check, explain, import_, serve
+from router.cli import check, diff, explain, import_, serve
 from router.cli.terminal import version
 from router.modules import running
 
@@ -64,4 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     import_.add_arguments(command)
     command.set_defaults(run=import_.run)
+    command = commands.add_parser(
+        "diff",
+        help="which requests of a log two tables treat otherwise",
+        description=diff.__doc__,
+        allow_abbrev=False,
+    )
+    diff.add_arguments(command)
+    command.set_defaults(run=diff.run)
     return parser

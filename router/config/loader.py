@@ -27,8 +27,8 @@ from router.synapse.deployment import Deployment
 from router.table import Address, DnsAddress, Endpoint, PathForm, Route, RouteTable, Upstream
 
 KEYS = (
-    "unresolved", "listen", "admin", "trusted_proxies", "match", "guard", "synapse", "limits", "timeouts",
-    "health", "resolver", "access_log", "drain_timeout", "upstreams", "well_known", "routes",
+    "listen", "admin", "trusted_proxies", "match", "guard", "synapse", "limits", "timeouts",
+    "health", "resolver", "access_log", "drain_timeout", "upstreams", "well_known", "routes", "unresolved",
 )  # fmt: skip
 Addresses = tuple[Address, ...]
 

@@ -29,7 +29,9 @@ class Admitted(NamedTuple):
     head: RequestHead
 
 
-def read_head(head: bytes, *, client: str, limits: Limits, trust: Trust | None = None) -> Admitted:
+def read_head(
+    head: bytes, *, client: str, limits: Limits, trust: Trust | None = None, port: int = 0
+) -> Admitted:
     """Reads one head from its method to its empty line; `client` is the peer's address.
 
     Where `trust` is given, that peer is a trusted proxy: the client is the one that it names.
@@ -37,11 +39,11 @@ def read_head(head: bytes, *, client: str, limits: Limits, trust: Trust | None =
     Raises whatever `parse_request` and `take` raise.
     """
     message = parse_request(head, limits)
-    return Admitted(message, take(message, client, trust))
+    return Admitted(message, take(message, client, trust, port))
 
 
-def take(message: RequestMessage, client: str, trust: Trust | None) -> RequestHead:
-    """The request as a decision sees it; `client` and `trust` as in `read_head`.
+def take(message: RequestMessage, client: str, trust: Trust | None, port: int = 0) -> RequestHead:
+    """The request as a decision sees it; `client` and `trust` as in `read_head`, `port` the listener's.
 
     Raises whatever `RequestHead` raises, and BadRequest for a target that names another host than the Host
     field does: by RFC 9112 section 3.2.2 the target wins, and some believe the field.
@@ -54,6 +56,7 @@ def take(message: RequestMessage, client: str, trust: Trust | None) -> RequestHe
         headers=message.headers,
         fields=message.fields,
         client=client,
+        port=port,
         checked=message.is_plain,
     )
     if (
@@ -90,6 +93,7 @@ def admit(
     client: str,
     limits: Limits,
     trust: Trust | None = None,
+    port: int = 0,
 ) -> Admitted:
     """Puts a described request through what its bytes would go through on the wire.
 
@@ -108,7 +112,7 @@ def admit(
     if trust is not None and not trust.covers(client):
         trust = None
     end = end_of_request_head(sent, 0, limits)
-    return read_head(sent[:end], client=client, limits=limits, trust=trust)
+    return read_head(sent[:end], client=client, limits=limits, trust=trust, port=port)
 
 
 def _host_of(target: bytes) -> bytes:
@@ -127,8 +131,11 @@ def explain_sent(
     target: bytes,
     headers: Sequence[tuple[bytes, bytes]] = (),
     client: str = "",
+    port: int | None = None,
 ) -> Explanation:
     """What becomes of a request that a client sends, in full: refused as it stands, answered or forwarded.
+
+    `port` is that of the listener; None for the first one's.
 
     Raises ProxyError (500) for a defect of this program.
     """
@@ -140,6 +147,7 @@ def explain_sent(
             client=client,
             limits=settings.limits,
             trust=Trust(settings.trusted_proxies),
+            port=settings.listen[0].port if port is None else port,
         )
     except DownstreamError as error:
         return explain_request(

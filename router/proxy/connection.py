@@ -268,7 +268,7 @@ class ClientConnection(ClientStream):
         context = self._context
         trust = context.trust if self.trusted else None
         try:
-            head = take(message, self._client, trust)
+            head = take(message, self._client, trust, self._listener.port)
         except DownstreamError as error:
             self._refuse_head(message.line, error)
             return

@@ -17,7 +17,7 @@ from tests.admin.processes import GENERIC2, Process
 @given(target=st.binary(min_size=1), value=st.binary().filter(lambda value: not set(value) & {0, 10, 13}))
 def test_what_is_quoted_once_more_is_read_back(target: bytes, value: bytes) -> None:
     query = f"method=PUT&target={quote(target, safe='')}&header={quote(b'X-A: ' + value, safe='')}&client=::1"
-    assert read_question(query.encode()) == ("PUT", target, [(b"x-a", value.strip())], "::1")
+    assert read_question(query.encode()) == ("PUT", target, [(b"x-a", value.strip())], "::1", None)
 
 
 def test_a_plus_is_a_plus() -> None:
@@ -26,6 +26,7 @@ def test_a_plus_is_a_plus() -> None:
 
 def test_get_is_the_method_that_nobody_names() -> None:
     assert read_question(b"target=/")[0] == "GET"
+    assert read_question(b"target=/&port=8448")[4] == 8448
 
 
 def test_headers_keep_their_order() -> None:

@@ -10,6 +10,11 @@ from pathlib import Path
 from tests.conformance.comparison import SHAPES, compare
 
 
+def say(*lines: str) -> None:
+    """On standard output."""
+    sys.stdout.write("\n  ".join(lines) + "\n")
+
+
 def main() -> int:
     """Prints the figures of each shape, and its disagreements; 1 where there are any."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -22,13 +27,9 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             tally = compare(shape, Path(folder), count=arguments.requests, seed=arguments.seed)
         refused = sum(tally.refused.values())
-        print(
-            f"{shape:<20} {tally.compared:>7,} requests, {refused} refused on purpose",
-            *tally.disagreements,
-            sep="\n  ",
-        )
+        say(f"{shape:<20} {tally.compared:>7,} requests, {refused} refused on purpose", *tally.disagreements)
         failed += len(tally.disagreements)
-    print(f"{failed} disagreements")
+    say(f"{failed} disagreements")
     return 1 if failed else 0
 
 

@@ -111,10 +111,10 @@ def router_decides(snapshot: Snapshot, config: Config, asked: Asked, port: int) 
             headers=asked.fields,
             client="192.0.2.7",
             limits=config.settings.limits,
+            port=port,
         ).head
     except DownstreamError as error:
         return Decided(status=error.status, why=_refused_by_wire(asked, error))
-    head.port = port
     decision = decide(snapshot, head, EveryEndpointUp())
     if isinstance(decision, Forward):
         return Decided(upstream=decision.upstream.name)

@@ -1,4 +1,4 @@
-"""Keys and policies that are imported lead to the same worker that a real nginx chooses, with the same file."""
+"""Keys and policies that are imported lead to the worker that a real nginx chooses with the same file."""
 
 from __future__ import annotations
 
