@@ -28,7 +28,9 @@ from router.server.listener import ProxyServer
 from router.server.process import Process, Ticker, descriptor_limit, raise_descriptor_limit
 from router.server.renewal import Renewal
 from router.server.sockets import bind, is_listened_on, name_of, unlink
-from router.settings import Config, Listener
+from router.settings import Config, Listener, ListenerRole
+from router.shadow.compare import Comparison
+from router.shadow.handler import Mirrored, mirror_table
 from router.synapse.catalogue import shipped
 from router.synapse.shapes import Shapes
 from router.table import Pattern, Route, RouteTable, TcpAddress
@@ -63,6 +65,7 @@ class Application:
             shape_of=shapes.of,
             served_by=shapes.served_by,
         )
+        self.comparison = Comparison(shapes.of, time.time)
         self.access_log = AccessLog(settings.access_log)
         self.deadlines = Deadlines()
         self.capacity = Capacity(settings.limits, descriptors=descriptor_limit(), clock=time.monotonic)
@@ -122,7 +125,10 @@ class Application:
         )
 
     def _context_of(self, listener: Listener) -> ProxyContext:
-        """The table's, but for a listener that redirects everything that the guard lets through."""
+        """The table's, but for a listener that redirects what the guard lets through, or that mirrors."""
+        if listener.role is ListenerRole.SHADOW:
+            mirrored = Mirrored(self.comparison, lambda: self.context.snapshot)
+            return self.context.serving(mirror_table(), mirrored)
         if listener.redirect is None:
             return self.context
         route = Route(name="redirect", pattern=Pattern(text="^/"), redirect=listener.redirect)
@@ -225,6 +231,7 @@ class Application:
                 states=self.states,
                 metrics=self.metrics,
                 misroutes=self.misroutes,
+                comparison=self.comparison,
                 listeners=lambda: tuple(server.state for server in self.servers),
                 waiting=self.context.queues.length,
                 closed_connections=lambda: self.capacity.closed,

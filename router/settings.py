@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 
 from router.answers import Redirect
@@ -158,11 +159,22 @@ class ServerTls:
             raise ValueError("a listener that speaks TLS needs a certificate")
 
 
+class ListenerRole(Enum):
+    """What becomes of the requests that come to a listener."""
+
+    PROXY = "proxy"
+    """They are served."""
+
+    SHADOW = "shadow"
+    """They are held against what another proxy has decided, and never forwarded."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
     """Where clients connect, and how they are spoken to there."""
 
     address: Address
+    role: ListenerRole = ListenerRole.PROXY
     proxy_protocol: bool = False
     """Whether each connection begins with a PROXY protocol preamble, v1 or v2 (HAProxy `accept-proxy`)."""
     tls: ServerTls | None = None

@@ -82,16 +82,21 @@ class Client:
         self._read = b""
 
     def ask(
-        self, target: bytes, method: bytes = b"GET", headers: Iterable[tuple[bytes, bytes]] = ()
+        self,
+        target: bytes,
+        method: bytes = b"GET",
+        headers: Iterable[tuple[bytes, bytes]] = (),
+        body: bytes = b"",
     ) -> tuple[int, bytes]:
-        """Status and body of one answer that has a Content-Length."""
+        """Status and body of one answer that has a Content-Length; `body` goes with a field that says so."""
         if self._socket is None:
             self._socket = self._connect()
         named = [*headers]
         if all(name.lower() != b"host" for name, _ in named):
             named.insert(0, (b"Host", b"h"))
         fields = b"".join(b"%b: %b\r\n" % field for field in named)
-        self._socket.sendall(b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, fields))
+        sent = body if any(name.lower() == b"content-length" for name, _ in named) else b""
+        self._socket.sendall(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, target, fields, sent))
         while b"\r\n\r\n" not in self._read:
             self._more()
         head, _, self._read = self._read.partition(b"\r\n\r\n")
@@ -99,10 +104,10 @@ class Client:
         length = next(int(line[15:]) for line in lines if line.startswith(b"content-length:"))
         while len(self._read) < length:
             self._more()
-        body, self._read = self._read[:length], self._read[length:]
+        received, self._read = self._read[:length], self._read[length:]
         if b"connection: close" in lines:
             self.close()
-        return int(head.split(b" ", 2)[1]), body
+        return int(head.split(b" ", 2)[1]), received
 
     def _connect(self) -> socket.socket:
         if isinstance(self._listener, int):

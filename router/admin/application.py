@@ -62,6 +62,7 @@ class _Admin:
             log_dropped=state.log_dropped,
             resolutions=state.resolutions,
             queues=state.queues,
+            mirrored=lambda: state.comparison.counts if state.comparison is not None else {},
             closed_connections=state.closed_connections,
             watched=state.endpoints_watched,
         )

@@ -9,6 +9,7 @@ from html import escape
 
 from router.admin.certificates import CertificateStatus, expired
 from router.admin.misroutes import MisrouteStatus, alarming
+from router.admin.shadow import ShadowStatus
 from router.admin.status import (
     EndpointStatus,
     FailureStatus,
@@ -206,7 +207,25 @@ def _sections(status: Status) -> tuple[Section, ...]:
         empty="None since the start.",
     )
     asked_for = [each for each in (names, certificates) if each.rows]
-    return endpoints, *asked_for, misroutes, routes, failures
+    shadow = [_shadow(status.shadow)] if status.shadow is not None else []
+    return endpoints, *asked_for, *shadow, misroutes, routes, failures
+
+
+def _shadow(shadow: ShadowStatus) -> Section:
+    counts = (
+        f"{shadow.requests:,} mirrored, {shadow.agreed:,} agree, {shadow.disagreed:,} disagree, "
+        f"{shadow.refused:,} refused on purpose"
+    )
+    return Section(
+        title=f"Mirrored requests: {counts}",
+        columns=("Time", "Request", "Here", "There", "Reason"),
+        numbers=frozenset(),
+        rows=tuple(
+            (utc(each.time), f"{each.method} {each.shape}", each.ours, each.theirs, each.reason)
+            for each in shadow.last
+        ),
+        empty="No disagreement since the start.",
+    )
 
 
 def _endpoint_cells(status: Status, each: EndpointStatus) -> tuple[str, ...]:

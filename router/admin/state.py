@@ -10,6 +10,7 @@ from router.observe.metrics import Metrics
 from router.observe.misroutes import Misroutes
 from router.routing.snapshot import Snapshot
 from router.settings import Config
+from router.shadow.compare import Comparison
 from router.upstream.discovery import NameState
 from router.upstream.state import EndpointState, EndpointStates
 
@@ -35,6 +36,7 @@ class AdminState:
     wall_clock: Callable[[], float]
     names: Callable[[], tuple[NameState, ...]] = tuple
     waiting: Callable[[str], int] = lambda _: 0
+    comparison: Comparison | None = None
     closed_connections: Callable[[], Mapping[str, int]] = dict
 
     def endpoints_up(self) -> list[tuple[str, str, bool]]:

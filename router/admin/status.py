@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from router.admin.certificates import CertificateStatus, certificates_of, expired
 from router.admin.misroutes import MisrouteStatus, alarming, misroutes_of
+from router.admin.shadow import ShadowStatus, shadow_of
 from router.admin.state import AdminState
 from router.table import Endpoint, Route, Upstream
 
@@ -140,6 +141,7 @@ class Status:
     routes: tuple[RouteStatus, ...]
     failures: tuple[FailureStatus, ...]
     misroutes: tuple[MisrouteStatus, ...]
+    shadow: ShadowStatus | None = None
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -180,6 +182,7 @@ def status_of(state: AdminState) -> Status:
         routes=_routes(state),
         failures=tuple(FailureStatus(**each._asdict()) for each in reversed(state.metrics.failures)),
         misroutes=misroutes,
+        shadow=shadow_of(state),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
+from types import MappingProxyType
 
 from router.answers import Redirect
 from router.config.actions import read_redirect
@@ -13,11 +14,12 @@ from router.config.nodes import Items, Mapping, Node, Scalar
 from router.config.sockets import KEYS as ACCESS
 from router.config.sockets import socket_access
 from router.config.tls import server_tls
-from router.config.values import address, yes_or_no
-from router.settings import Listener, ServerTls, Settings, SocketAccess
+from router.config.values import address, choice, yes_or_no
+from router.settings import Listener, ListenerRole, ServerTls, Settings, SocketAccess
 from router.table import Address, TcpAddress, UnixAddress, parse_address
 
-_KEYS = ("address", "proxy_protocol", "redirect", "tls", *ACCESS)
+_ROLES = MappingProxyType({each.value: each.name for each in ListenerRole})
+_KEYS = ("address", "role", "proxy_protocol", "redirect", "tls", *ACCESS)
 
 
 def listeners(node: Node | None, folder: Path, findings: Findings) -> tuple[Listener, ...]:
@@ -42,6 +44,7 @@ def _listener(node: Node, folder: Path, findings: Findings) -> Listener | None:
     preamble: bool | None = False
     tls: ServerTls | None = None
     redirect: Redirect | None = None
+    role = ListenerRole.PROXY
     if isinstance(node, Mapping):
         fields = Fields(node, _KEYS, findings, "a listener")
         where = fields.need("address", "write `{address: 127.0.0.1:8080}`")
@@ -50,12 +53,26 @@ def _listener(node: Node, folder: Path, findings: Findings) -> Listener | None:
         tls = server_tls(shown, folder, findings) if shown else None
         leads = fields.get("redirect")
         redirect = read_redirect(leads, findings) if leads else None
+        said = fields.get("role")
+        role = ListenerRole((said and choice(said, findings, "`role`", _ROLES)) or ListenerRole.PROXY.value)
+        if role is ListenerRole.SHADOW and redirect is not None:
+            findings.add(
+                "S012",
+                "a listener for mirrored requests redirects nobody",
+                fields.place("redirect"),
+                fix="remove `redirect`, or give it a listener of its own",
+            )
     parsed = address(where, findings, "`listen`") if where is not None else None
     if parsed is None:
         return None
     access = socket_access(fields, (parsed,), findings) if fields is not None else SocketAccess()
     listener = Listener(
-        address=parsed, proxy_protocol=bool(preamble), tls=tls, redirect=redirect, access=access
+        address=parsed,
+        role=role,
+        proxy_protocol=bool(preamble),
+        tls=tls,
+        redirect=redirect,
+        access=access,
     )
     if redirect is not None and redirect.to == f"{listener.scheme.decode()}://$host$request_uri":
         findings.add(

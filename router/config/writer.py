@@ -15,6 +15,7 @@ from router.settings import (
     Guard,
     Limits,
     Listener,
+    ListenerRole,
     ServerTls,
     Settings,
     SocketAccess,
@@ -151,6 +152,8 @@ def _changed(values: object, defaults: object) -> dict[str, str]:
 
 def _listener(listener: Listener) -> str:
     entries = {"address": quoted(str(listener.address))}
+    if listener.role is not ListenerRole.PROXY:
+        entries["role"] = listener.role.value
     if listener.proxy_protocol:
         entries["proxy_protocol"] = "yes"
     if listener.redirect is not None:

@@ -32,7 +32,7 @@ class RouterCollector(Collector):
     clients connect to, `log_dropped` the access log's `dropped`, `digest` the configuration's,
     `resolutions` how often each name was asked for, `closed_connections` the connections of clients
     that a limit ended, by reason, `watched` the state of each endpoint, `queues` how
-    many requests wait for each upstream.
+    many requests wait for each upstream, `mirrored` requests by route and result.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class RouterCollector(Collector):
         closed_connections: Callable[[], Mapping[str, int]] = dict,
         watched: Callable[[], Iterable[EndpointState]] = tuple,
         queues: Callable[[], Iterable[tuple[str, int]]] = tuple,
+        mirrored: Callable[[], Mapping[tuple[str, str], int]] = dict,
     ) -> None:
         self._metrics = metrics
         self._misroutes = misroutes
@@ -58,6 +59,7 @@ class RouterCollector(Collector):
         self._listeners = listeners
         self._log_dropped = log_dropped
         self._resolutions = resolutions
+        self._mirrored = mirrored
         self._closed_connections = closed_connections
         self._watched = watched
         self._queues = queues
@@ -187,6 +189,14 @@ class RouterCollector(Collector):
         for each, count in self._misroutes.counts.items():
             misroutes.add_metric(each, count)
         yield misroutes
+        mirrored = CounterMetricFamily(
+            "router_shadow_requests",
+            "Mirrored requests: whether another proxy has decided as the table does.",
+            labels=("route", "result"),
+        )
+        for route_and_result, count in self._mirrored().items():
+            mirrored.add_metric(route_and_result, count)
+        yield mirrored
 
 
 _HISTOGRAMS: tuple[tuple[str, str, Callable[[RouteCounters], Histogram]], ...] = (

@@ -79,8 +79,8 @@ class ProxyContext:
         self.queues = Queues(clock)
         self.draining = False
 
-    def serving(self, snapshot: Snapshot) -> ProxyContext:
-        """The same, for a listener that serves another table."""
+    def serving(self, snapshot: Snapshot, observer: Observer | None = None) -> ProxyContext:
+        """The same, for a listener that serves another table, and perhaps tells somebody else of it."""
         context = ProxyContext(
             snapshot=snapshot,
             settings=self.settings,
@@ -88,7 +88,7 @@ class ProxyContext:
             pool=self.pool,
             deadlines=self.deadlines,
             capacity=self.capacity,
-            observer=self.observer,
+            observer=observer or self.observer,
             clock=self.clock,
         )
         context.departures = self.departures

@@ -7,7 +7,7 @@ import pytest
 from router.answers import Redirect
 from router.config.listeners import is_loopback
 from router.config.loader import load_bytes
-from router.settings import Listener
+from router.settings import Listener, ListenerRole
 from router.table import TcpAddress, UnixAddress, parse_address
 from tests.config.files import CLEAN, marked, places
 
@@ -20,6 +20,13 @@ def test_a_listener_is_an_address_or_a_mapping_with_one() -> None:
         Listener(address=TcpAddress(host="127.0.0.1", port=80), proxy_protocol=True),
         Listener(address=UnixAddress(path="/run/x")),
     )
+
+
+def test_a_listener_for_mirrored_requests() -> None:
+    text = "listen: [127.0.0.1:80, {address: '127.0.0.1:81', role: shadow}]\n"
+    config = load_bytes((text + CLEAN).encode()).config
+    assert config is not None
+    assert [each.role for each in config.settings.listen] == [ListenerRole.PROXY, ListenerRole.SHADOW]
 
 
 def test_a_listener_may_redirect_what_comes_to_it() -> None:
@@ -43,6 +50,8 @@ def test_a_listener_does_not_redirect_to_itself() -> None:
         ("listen: [127.0.0.1:80, {address: 127.0.0.1:80}]\n", "S013", "{"),
         ("listen: {address: '127.0.0.1:80', proxy_protocol: v2}\n", "S011", "v2"),
         ("listen: {address: [127.0.0.1:80]}\n", "S009", "["),
+        ("listen: {address: '127.0.0.1:80', role: mirror}\n", "S012", "mirror"),
+        ("listen: {address: '127.0.0.1:80', role: shadow, redirect: 'https://a.org/'}\n", "S012", "'https"),
     ],
 )
 def test_what_is_no_listener_is_marked(text: str, code: str, caret: str) -> None:

@@ -21,6 +21,7 @@ from router.settings import (
     Health,
     Limits,
     Listener,
+    ListenerRole,
     Resolver,
     Settings,
     SocketAccess,
@@ -121,6 +122,7 @@ SETTINGS = Settings(
             address=TcpAddress(host="0.0.0.0", port=80), redirect=Redirect(to="https://a.org", status=301)
         ),
         Listener(address=TcpAddress(host="::", port=81), proxy_protocol=True),
+        Listener(address=TcpAddress(host="::1", port=82), role=ListenerRole.SHADOW),
         Listener(address=UnixAddress(path="/run/r.sock"), access=SocketAccess(mode=0o600, owner=0, group=0)),
     ),
     admin=(TcpAddress(host="0.0.0.0", port=8081),),

@@ -28,6 +28,7 @@ NAMES = {
     "router_retries_total": ("route",),
     "router_unrecognized_total": ("route", "upstream", "endpoint"),
     "router_misroutes_total": ("route", "upstream", "endpoint", "kind"),
+    "router_shadow_requests_total": ("route", "result"),
     "router_endpoint_up": ("upstream", "endpoint"),
     "router_endpoint_checks_total": ("endpoint", "result"),
     "router_endpoint_changes_total": ("endpoint",),
@@ -65,6 +66,7 @@ def scrape(metrics: Metrics, misroutes: Misroutes | None = None) -> str:
         queues=lambda: [("main", 2), ("generic-worker", 0)],
         closed_connections=lambda: {"idle": 5, "connections": 0},
         watched=lambda: [watched()],
+        mirrored=lambda: {("sync", "agreed"): 8},
     )
     return generate_latest(new_registry(collector)).decode()
 
