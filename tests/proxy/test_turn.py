@@ -105,10 +105,12 @@ async def test_a_connect_that_fails_makes_room_at_once(
 ) -> None:
     proxy = await serve(bounded(worker))
     waiters: list[ConnectWaiter] = []
+    connecting: list[asyncio.Task[Any]] = []  # the test ends it: the pool's own would have ended by itself
 
     def never(_: PatchedPool, __: Endpoint, waiter: ConnectWaiter) -> asyncio.Task[Any]:
         waiters.append(waiter)
-        return asyncio.ensure_future(asyncio.Event().wait())
+        connecting.append(asyncio.ensure_future(asyncio.Event().wait()))
+        return connecting[-1]
 
     first, second = await proxy.connect(), await proxy.connect()
     with monkeypatch.context() as patched:
@@ -124,6 +126,8 @@ async def test_a_connect_that_fails_makes_room_at_once(
     await (await worker.asked()).send(OK)
     await second.expect(OK)
     assert b" 502 " in await first.until()
+    connecting[0].cancel()
+    await settle()
 
 
 async def test_another_endpoint_with_room_is_taken_first(serve: Serve, workers: Hire) -> None:
